@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/internal/project/build"
+	"github.com/freshet/freshet/internal/ui"
+)
+
+func (a *app) buildCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "build",
+		Short: "Run the site's own build command",
+		Long: `Runs the command under build: in freshet.yaml, in the project's folder. With
+build.image it runs in that container image, by docker or podman.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.project()
+			if err != nil {
+				return err
+			}
+			if err := a.build(cmd.Context(), p); err != nil {
+				return err
+			}
+			if a.json {
+				return a.answer(struct {
+					Command string `json:"command"`
+				}{p.Build.Command})
+			}
+			return nil
+		},
+	}
+}
+
+// build runs the build command; its output goes to standard error, since it is
+// not freshet's result.
+func (a *app) build(ctx context.Context, p project) error {
+	if p.Build.Command == "" {
+		return usage("write it as `build: {command: …}` in freshet.yaml; `freshet deploy` alone publishes a site that is built already",
+			"there is no build command")
+	}
+	a.tell("$ %s", p.Build.Command)
+	began := a.now()
+	err := build.Run(ctx, build.Options{Dir: p.root, Command: p.Build.Command, Image: p.Build.Image, Stdout: a.stderr, Stderr: a.stderr})
+	var failed *build.Error
+	if errors.As(err, &failed) {
+		return &failure{err, exitFailed, failed.Hint()}
+	}
+	a.tell("built in %s", ui.Duration(a.now().Sub(began)))
+	return err
+}
+
+func (a *app) cleanCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "clean",
+		Short: "Remove exactly what the build made",
+		Long: `Removes the files and folders under build.clean in freshet.yaml and nothing
+else. A symbolic link is removed itself, never what it leads to; a path that
+leaves the project is refused.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			p, err := a.project()
+			if err != nil {
+				return err
+			}
+			if len(p.Build.Clean) == 0 {
+				return usage("write it as `build: {clean: [output]}` in freshet.yaml", "nothing is named to be cleaned")
+			}
+			removed, err := build.Clean(p.root, p.Build.Clean)
+			if err != nil {
+				return refused("", "%w", err)
+			}
+			if a.json {
+				return a.answer(struct {
+					Removed []string `json:"removed"`
+				}{append([]string{}, removed...)})
+			}
+			for _, path := range removed {
+				a.say("removed %s", path)
+			}
+			if len(removed) == 0 {
+				a.say("nothing to remove")
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/internal/cloud"
+)
+
+// localEdge is where the edge listens unless it is told otherwise.
+const localEdge = "127.0.0.1:8080"
+
+const localHelp = `Runs an S3 server, the CloudFront control API, an edge cache and a console on
+127.0.0.1 until it is stopped, and prints the lines that point the AWS CLI at
+them. Data lie in .freshet/local beside the config; a restart finds everything
+again. A deploy to the local target uses it while it runs.
+
+Port 0 takes any free port. With --json one line is printed once it is ready.`
+
+func (a *app) localCommand() *cobra.Command {
+	var addresses cloud.Addresses
+	cmd := &cobra.Command{
+		Use:   "local",
+		Short: "Run the embedded S3, CloudFront API, edge and console",
+		Long:  localHelp,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.project()
+			if err != nil {
+				return err
+			}
+			return a.local(cmd.Context(), a.dataFolder(p), addresses)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&addresses.S3, "s3", "127.0.0.1:9000", "the `address` of the S3 API")
+	flags.StringVar(&addresses.Control, "control", "127.0.0.1:9001", "the `address` of the CloudFront control API")
+	flags.StringVar(&addresses.Edge, "edge", localEdge, "the `address` of the edge")
+	flags.StringVar(&addresses.Console, "console", "127.0.0.1:8081", "the `address` of the console")
+	return cmd
+}
+
+// local runs the cloud until ctx ends.
+func (a *app) local(ctx context.Context, dir string, addresses cloud.Addresses) error {
+	level := slog.LevelWarn
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	c, err := cloud.Start(ctx, cloud.Options{
+		Dir: dir, Addresses: addresses, Announce: true, Now: a.now,
+		Logger: slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})),
+	})
+	var taken *cloud.ListenError
+	if errors.As(err, &taken) {
+		return &failure{err, exitFailed, fmt.Sprintf("something else uses that address; choose another with --%s 127.0.0.1:0", taken.Flag)}
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.showLocal(c.Info()); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	<-ctx.Done()
+	a.tell("stopping")
+	return c.Close()
+}
+
+func (a *app) showLocal(info cloud.Info) error {
+	if a.json {
+		return json.NewEncoder(a.stdout).Encode(info)
+	}
+	_, err := fmt.Fprintf(a.stdout, `The embedded cloud is running.
+
+  Site      %s
+  Console   %s
+  Bucket    s3://%s
+  Distribution %s
+
+Publish to it from another terminal with "freshet deploy". To point the AWS CLI
+at it:
+
+  export AWS_ACCESS_KEY_ID=%s
+  export AWS_SECRET_ACCESS_KEY=%s
+  export AWS_DEFAULT_REGION=%s
+  export AWS_ENDPOINT_URL_S3=%s
+  export AWS_ENDPOINT_URL_CLOUDFRONT=%s
+
+  aws s3 ls s3://%s
+  aws cloudfront list-invalidations --distribution-id %s
+
+(An AWS CLI older than 2.13 needs --endpoint-url %s for s3 and
+--endpoint-url %s for cloudfront.)
+
+Stop it with Ctrl-C.
+`, info.Edge+"/", info.Console+"/", info.Bucket, info.Distribution, info.AccessKeyID, info.SecretAccessKey, cloud.Region,
+		info.S3, info.Control, info.Bucket, info.Distribution, info.S3, info.Control)
+	return err
+}

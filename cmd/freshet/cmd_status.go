@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/internal/publish/release"
+	"github.com/freshet/freshet/internal/ui"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show what is live and what is under way",
+		Long: `Reads freshet's record in the bucket: which release is live, and whether a run
+is under way or was interrupted, and then what the next deploy does about it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			p, err := a.project()
+			if err != nil {
+				return err
+			}
+			t, err := a.open(cmd.Context(), p, true)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, t.close()) }()
+			state, err := t.record.Read(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.answer(statusJSON(t, state))
+			}
+			a.showStatus(t, state)
+			return nil
+		},
+	}
+}
+
+func (a *app) showStatus(t *target, state release.State) {
+	to := ""
+	if t.distribution != "" {
+		to = " → " + t.distribution
+	}
+	a.say("%s  %s%s", t.name, t.store, to)
+	if c := state.Current; c == nil {
+		a.say("\n  Nothing has been published here by freshet yet.")
+	} else {
+		a.say("\n  Live      release %s, since %s (%s ago)", c.Release, c.Created.Local().Format("2 Jan 2006 15:04:05"),
+			ago(a.now().Sub(c.Created)))
+		a.say("  Holds     %s, %s", ui.Count(c.Objects, "object"), ui.Bytes(c.Bytes))
+		if n := len(state.Live.Retired); n > 0 {
+			a.say("  Kept      %s that the site no longer has, for pages that are still open", ui.Count(n, "asset"))
+		}
+	}
+	if j := state.Journal; j != nil {
+		a.say("  Open      release %s, begun %s ago by %s: %s still to be invalidated.", j.Release, ago(a.now().Sub(j.Started)), j.Writer,
+			ui.Count(len(j.Pending), "URL"))
+		a.say("            Unless it is still running, the next `freshet deploy` finishes it.")
+	}
+	if t.url != "" && t.started == nil {
+		a.say("  Site      %s/", t.url)
+	}
+	if t.embedded && t.started != nil {
+		a.say("  Site      not running; `freshet local` serves it")
+	}
+}
+
+// ago is a time span for people, coarse on purpose.
+func ago(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return ui.Count(int(d.Seconds()), "second")
+	case d < time.Hour:
+		return ui.Count(int(d.Minutes()), "minute")
+	case d < 48*time.Hour:
+		return ui.Count(int(d.Hours()), "hour")
+	}
+	return ui.Count(int(d.Hours()/24), "day")
+}
+
+// statusAnswer is the JSON answer of status; docs/json.md describes it.
+type statusAnswer struct {
+	Target       string       `json:"target"`
+	Bucket       string       `json:"bucket"`
+	Distribution string       `json:"distribution"`
+	URL          string       `json:"url"`
+	Live         *liveJSON    `json:"live"`    // null before the first release
+	Journal      *journalJSON `json:"journal"` // null when no run is open
+}
+
+type liveJSON struct {
+	Release string    `json:"release"`
+	Created time.Time `json:"created"`
+	Objects int       `json:"objects"`
+	Bytes   int64     `json:"bytes"`
+	Retired int       `json:"retired"`
+}
+
+type journalJSON struct {
+	Release string    `json:"release"`
+	Started time.Time `json:"started"`
+	Writer  string    `json:"writer"`
+	Pending int       `json:"pending"`
+}
+
+func statusJSON(t *target, state release.State) statusAnswer {
+	out := statusAnswer{Target: t.name, Bucket: t.store.String(), Distribution: t.distribution, URL: t.url}
+	if c := state.Current; c != nil {
+		out.Live = &liveJSON{string(c.Release), c.Created, c.Objects, c.Bytes, len(state.Live.Retired)}
+	}
+	if j := state.Journal; j != nil {
+		out.Journal = &journalJSON{string(j.Release), j.Started, j.Writer, len(j.Pending)}
+	}
+	return out
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/freshet/freshet/internal/project/config"
+	"github.com/freshet/freshet/internal/project/detect"
+	"github.com/freshet/freshet/internal/publish/rules"
+	"github.com/freshet/freshet/internal/publish/scan"
+	"github.com/freshet/freshet/internal/site"
+)
+
+// project is the user's folder with its config.
+type project struct {
+	*config.Config
+	root string // the project's folder, absolute
+}
+
+// project reads the config, or takes the defaults where there is none.
+func (a *app) project() (project, error) {
+	root, err := filepath.Abs(a.dir)
+	if err != nil {
+		return project{}, fmt.Errorf("find the project's folder: %w", err)
+	}
+	if info, err := os.Stat(root); err != nil || !info.IsDir() {
+		return project{}, usage("give the project's folder with -C", "there is no folder %s", a.dir)
+	}
+	path := a.configFile
+	if path == "" {
+		found, ok := config.Find(root)
+		if !ok {
+			return project{config.Default(root), root}, nil
+		}
+		path = found
+	}
+	cfg, err := config.Load(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return project{}, usage("give the config file with --config", "%w", err)
+	}
+	if err != nil {
+		return project{}, err
+	}
+	if cfg.Dir, err = filepath.Abs(cfg.Dir); err != nil {
+		return project{}, fmt.Errorf("find the project's folder: %w", err)
+	}
+	return project{cfg, cfg.Dir}, nil
+}
+
+// files is a scanned site.
+type files struct {
+	dir      string
+	why      string // "its output folder public/"; "" where the config names it
+	scanned  []scan.File
+	manifest site.Manifest
+}
+
+// scan reads the site folder.
+func (a *app) scan(ctx context.Context, p project) (files, error) {
+	dir, why, err := siteFolder(p)
+	if err != nil {
+		return files{}, err
+	}
+	ignore, err := readIgnore(p, dir)
+	if err != nil {
+		return files{}, err
+	}
+	set, err := rules.NewSet(headerRules(p.Headers))
+	if err != nil {
+		return files{}, err
+	}
+	scanned, err := scan.Folder(ctx, dir, scan.Options{Ignore: ignore})
+	if err != nil {
+		return files{}, missing(err, "build the site first, or correct `site:` in freshet.yaml; nothing was sent")
+	}
+	objects := make([]site.Object, len(scanned))
+	for i, f := range scanned {
+		kind, headers := set.Describe(f.Key)
+		objects[i] = site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: headers}
+	}
+	manifest, err := site.NewManifest(objects)
+	return files{dir, why, scanned, manifest}, err
+}
+
+// siteFolder is the folder to publish and, where nobody named it, why it is
+// this one.
+func siteFolder(p project) (dir, why string, err error) {
+	if dir, ok := p.SiteDir(); ok {
+		return dir, "", nil
+	}
+	found, err := detect.Site(p.root)
+	if err != nil {
+		return "", "", refused("nothing was sent", "%w", err)
+	}
+	return found.Dir, found.Why, nil
+}
+
+// readIgnore reads .freshetignore from the site folder or else from the
+// project's. A config file that lies in the site folder is not published.
+func readIgnore(p project, dir string) (scan.Ignore, error) {
+	ignore := scan.Ignore{}
+	if dir == p.root {
+		ignore = ignore.With("freshet.yaml", "freshet.yml")
+	}
+	for _, folder := range []string{dir, p.root} {
+		src, err := os.ReadFile(filepath.Join(folder, ".freshetignore"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return ignore, fmt.Errorf("read .freshetignore: %w", err)
+		}
+		ignore, err = ignore.Parse(strings.NewReader(string(src)))
+		if err != nil {
+			return ignore, usage("correct the pattern", "%w", err)
+		}
+		break
+	}
+	return ignore, nil
+}
+
+// headerRules translates the config's rules: an empty header keeps its
+// default.
+func headerRules(in []config.HeaderRule) []rules.Rule {
+	out := make([]rules.Rule, len(in))
+	for i, r := range in {
+		out[i] = rules.Rule{
+			Match: r.Match, ContentType: set(r.ContentType), CacheControl: set(r.CacheControl),
+			ContentEncoding: set(r.ContentEncoding), ContentDisposition: set(r.ContentDisposition),
+			ContentLanguage: set(r.ContentLanguage),
+		}
+	}
+	return out
+}
+
+func set(value string) *string {
+	if value == "" {
+		return nil
+	}
+	return &value
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"os"
+	"os/user"
+
+	"github.com/freshet/freshet/internal/publish/deploy"
+	"github.com/freshet/freshet/internal/publish/plan"
+	"github.com/freshet/freshet/internal/publish/release"
+	"github.com/freshet/freshet/internal/ui"
+)
+
+// publication is a site held against a target: what plan shows and deploy
+// carries out.
+type publication struct {
+	files    files
+	target   *target
+	engine   *deploy.Engine
+	live     plan.Live
+	plan     plan.Plan
+	progress *ui.Progress
+}
+
+// prepare scans the site, opens the target and makes the plan. The caller
+// closes the target. With readOnly nothing can be written.
+func (a *app) prepare(ctx context.Context, p project, opts deploy.Options, readOnly bool) (pub *publication, err error) {
+	pub = &publication{}
+	if pub.files, err = a.scan(ctx, p); err != nil {
+		return nil, err
+	}
+	if pub.files.why != "" {
+		a.tell("publishing %s: %s", pub.files.why, pub.files.dir)
+	}
+	if pub.target, err = a.open(ctx, p, readOnly); err != nil {
+		return nil, err
+	}
+	pub.progress = ui.NewProgress(a.stderr, a.getenv, a.now)
+	pub.engine = a.engine(pub.target, opts, pub.progress)
+	if err := pub.look(ctx, a); err != nil {
+		return nil, errors.Join(err, pub.target.close())
+	}
+	return pub, nil
+}
+
+// look reads what is live and plans against it.
+func (pub *publication) look(ctx context.Context, a *app) (err error) {
+	if pub.live, err = pub.engine.Look(ctx, pub.files.manifest, deploy.NewSource(pub.files.scanned)); err != nil {
+		return err
+	}
+	pub.progress.Clear()
+	id, err := release.NewID(pub.live.State.NextNumber(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	pub.plan = plan.Make(plan.Input{
+		Release: id, Site: pub.files.manifest, Live: pub.live, View: pub.target.view, Now: a.now().UTC(),
+	})
+	return nil
+}
+
+// engine wires the engine to an open target.
+func (a *app) engine(t *target, opts deploy.Options, progress *ui.Progress) *deploy.Engine {
+	opts.Distribution, opts.View, opts.Viewer = t.distribution, t.view, t.viewer
+	opts.Jobs, opts.Now, opts.Writer = jobs, a.now, writer()
+	if !a.json && !a.quiet {
+		opts.Events = progress.Event
+	}
+	return deploy.New(t.store, t.cdn, t.record, opts)
+}
+
+// writer names this user and machine for the journal.
+func writer() string {
+	name := "somebody"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "an unnamed machine"
+	}
+	return name + "@" + host
+}
+
+// view is the plan with what people need around it.
+func (pub *publication) view(maxRows int) ui.PlanView {
+	return ui.PlanView{
+		Target: pub.target.name, From: pub.target.store.String(), To: pub.target.distribution, Plan: pub.plan, MaxRows: maxRows,
+	}
+}

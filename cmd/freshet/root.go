@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/internal/nearest"
+	"github.com/freshet/freshet/internal/ui"
+)
+
+// app is one run of the program: its surroundings and the flags that every
+// command has.
+type app struct {
+	host
+	dir        string // -C
+	configFile string
+	targetName string
+	dataDir    string
+	json       bool
+	quiet      bool
+	verbose    bool
+	reported   bool // the error has been printed as part of the JSON answer
+}
+
+const longHelp = `freshet publishes a static site to S3 behind CloudFront: exactly what changed,
+in an order that never breaks a page. It invalidates exactly the URLs whose
+answer changed, waits, and proves at the edge that viewers get the new version.
+
+Without an AWS account it publishes to the S3 and CloudFront that it carries
+itself (` + "`freshet local`" + `): in a folder with a site, type
+
+    freshet deploy        publish it
+    freshet local         and look at it, at http://127.0.0.1:8080/`
+
+// exitCodes is the table that help and docs show.
+const exitCodes = `Exit codes:
+  0  done
+  1  failed
+  2  wrong usage or config
+  3  published, but the invalidation had not completed when the wait ended
+  4  published, but the edge still serves an old answer
+  5  another deploy holds the lock or a newer one has won
+  6  refused by a guard`
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "freshet",
+		Short:         "Publish a static site to S3 behind CloudFront, exactly",
+		Long:          longHelp + "\n\n" + exitCodes,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.dir, "directory", "C", ".", "the project's `folder`")
+	flags.StringVar(&a.configFile, "config", "", "the config `file` (default freshet.yaml in the project's folder)")
+	flags.StringVar(&a.targetName, "target", "", "the target's `name` (default: the embedded one, or the only one)")
+	flags.StringVar(&a.dataDir, "data", "", "the `folder` of the embedded cloud (default .freshet/local beside the config)")
+	flags.BoolVar(&a.json, "json", false, "print the result as one JSON object")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print nothing but errors and what was asked for")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "list everything, however long")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &failure{err: err, code: exitUsage, hint: fmt.Sprintf("`%s --help` lists the flags%s", cmd.CommandPath(), suggestFlag(cmd, err))}
+	})
+	root.AddCommand(a.buildCommand(), a.cleanCommand(), a.planCommand(), a.deployCommand(), a.invalidateCommand(),
+		a.statusCommand(), a.localCommand(), a.versionCommand())
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
+// unknownCommand explains an argument where a command should stand.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	if name, ok := nearest.Of(args[0], names); ok {
+		return usage("did you mean `freshet "+name+"`?", "there is no command %q", args[0])
+	}
+	return usage("`freshet --help` lists the commands", "there is no command %q", args[0])
+}
+
+// style writes to standard output.
+func (a *app) style() ui.Style { return ui.NewStyle(a.stdout, a.getenv) }
+
+// say prints a line of the result for people, unless they asked for JSON or
+// silence.
+func (a *app) say(format string, args ...any) {
+	if !a.json && !a.quiet {
+		a.style().Printf(format, args...)
+	}
+}
+
+// tell prints a line beside the result, on standard error.
+func (a *app) tell(format string, args ...any) {
+	if !a.quiet && !a.json {
+		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}
+
+// maxRows bounds lists where they are not the command's purpose.
+func (a *app) maxRows(most int) int {
+	if a.verbose {
+		return 0
+	}
+	return most
+}

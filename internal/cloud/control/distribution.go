@@ -1,0 +1,351 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+)
+
+// accountID stands in ARNs; the embedded cloud has no accounts.
+const accountID = "000000000000"
+
+// stored is a distribution as read from the file.
+type stored struct {
+	rec     distributionRecord
+	doc     *node              // the whole configuration
+	cfg     DistributionConfig // what the package knows of it
+	pending int                // invalidations in progress
+}
+
+// EnsureDistribution returns the distribution whose configuration has cfg.CallerReference, as it is now, or makes
+// it from cfg. Either way the edges have the configuration when it returns, or the error says why not: a refused
+// configuration, or the context's end while edges fail.
+func (s *Server) EnsureDistribution(ctx context.Context, cfg DistributionConfig) (Distribution, error) {
+	if !s.begin() {
+		return Distribution{}, fmt.Errorf("ensure distribution: %w", errClosed)
+	}
+	defer s.calls.Done()
+	doc := cfg.document()
+	if err := s.admit(doc); err != nil {
+		return Distribution{}, fmt.Errorf("ensure distribution: %w", err)
+	}
+	var id string
+	err := s.db.Update(func(tx *bbolt.Tx) (err error) {
+		id, err = s.ensure(tx, cfg, doc)
+		return err
+	})
+	if err != nil {
+		return Distribution{}, fmt.Errorf("ensure distribution: %w", err)
+	}
+	return s.awaitDeployed(ctx, id)
+}
+
+// ensure returns the id of the distribution with the caller reference, made if there is none.
+func (s *Server) ensure(tx *bbolt.Tx, cfg DistributionConfig, doc *node) (string, error) {
+	all, err := s.parseAll(tx)
+	if err != nil {
+		return "", err
+	}
+	for _, d := range all {
+		if d.cfg.CallerReference == cfg.CallerReference {
+			return d.rec.ID, nil
+		}
+	}
+	if err := checkAliases(all, "", cfg.Aliases); err != nil {
+		return "", err
+	}
+	rec := distributionRecord{Modified: s.opts.Now(), Document: doc.render()}
+	if rec.ID, err = s.newID("E"); err != nil {
+		return "", err
+	}
+	if rec.ETag, err = s.newID("E"); err != nil {
+		return "", err
+	}
+	if slices.ContainsFunc(all, func(d stored) bool { return d.rec.ID == rec.ID }) {
+		return "", fmt.Errorf("make distribution %s: the id is taken", rec.ID)
+	}
+	return rec.ID, putDistribution(tx, rec)
+}
+
+// awaitDeployed returns the distribution once the edges have its configuration.
+func (s *Server) awaitDeployed(ctx context.Context, id string) (Distribution, error) {
+	w := s.worker(id)
+	w.wake()
+	for {
+		_, changed := w.configured()
+		d, err := s.load(id)
+		if err != nil {
+			return Distribution{}, fmt.Errorf("await distribution %s: %w", id, err)
+		}
+		if shown := s.show(d); shown.Status == "Deployed" {
+			return shown, nil
+		}
+		select {
+		case <-changed:
+		case <-s.closing:
+			return Distribution{}, fmt.Errorf("await configuration of %s: %w", id, errClosed)
+		case <-ctx.Done():
+			return Distribution{}, fmt.Errorf("await configuration of %s: %w", id, ctx.Err())
+		}
+	}
+}
+
+// Distributions returns every distribution in the order of their IDs. It fails when the Server is closed or its
+// file unreadable.
+func (s *Server) Distributions() ([]Distribution, error) {
+	if !s.begin() {
+		return nil, fmt.Errorf("list distributions: %w", errClosed)
+	}
+	defer s.calls.Done()
+	all, err := s.loadAll()
+	if err != nil {
+		return nil, fmt.Errorf("list distributions: %w", err)
+	}
+	var out []Distribution
+	for _, d := range all {
+		out = append(out, s.show(d))
+	}
+	return out, nil
+}
+
+// admit completes a configuration document and checks it.
+func (s *Server) admit(doc *node) error {
+	if err := checkDocument(doc); err != nil {
+		return err
+	}
+	fillDefaults(doc)
+	cfg, err := decodeConfig(doc)
+	if err != nil {
+		return errMalformed(err)
+	}
+	if err := checkConfig(cfg); err != nil {
+		return err
+	}
+	if err := s.opts.CheckConfig(cfg); err != nil {
+		return invalidArgument("The embedded cloud cannot carry out this configuration: %v.", err)
+	}
+	return nil
+}
+
+// checkAliases refuses an alias that another distribution of the file has; spec: cloudfront 5.9.
+func checkAliases(all []stored, id string, aliases []string) error {
+	taken := map[string]bool{}
+	for _, d := range all {
+		for _, a := range d.cfg.Aliases {
+			taken[strings.ToLower(a)] = taken[strings.ToLower(a)] || d.rec.ID != id
+		}
+	}
+	for _, a := range aliases {
+		if taken[strings.ToLower(a)] {
+			return &apiError{http.StatusConflict, "CNAMEAlreadyExists", "The CNAME specified is already defined for CloudFront."}
+		}
+	}
+	return nil
+}
+
+func (s *Server) records() (all []distributionRecord, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) (err error) {
+		all, err = allDistributions(tx)
+		return err
+	})
+	return all, err
+}
+
+// load reads one distribution.
+func (s *Server) load(id string) (d stored, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		rec, err := getDistribution(tx, id)
+		if err != nil {
+			return err
+		}
+		d, err = parseStored(tx, rec)
+		return err
+	})
+	return d, err
+}
+
+// loadAll reads every distribution.
+func (s *Server) loadAll() (all []stored, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) (err error) {
+		all, err = s.parseAll(tx)
+		return err
+	})
+	return all, err
+}
+
+func (s *Server) parseAll(tx *bbolt.Tx) ([]stored, error) {
+	recs, err := allDistributions(tx)
+	if err != nil {
+		return nil, err
+	}
+	var all []stored
+	for _, rec := range recs {
+		d, err := parseStored(tx, rec)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// parseStored reads the record's document and counts its invalidations in progress.
+func parseStored(tx *bbolt.Tx, rec distributionRecord) (stored, error) {
+	doc, err := parseXML(rec.Document)
+	if err != nil {
+		return stored{}, fmt.Errorf("read distribution %s: %w", rec.ID, err)
+	}
+	cfg, err := decodeConfig(doc)
+	if err != nil {
+		return stored{}, fmt.Errorf("read distribution %s: %w", rec.ID, err)
+	}
+	h, err := historyOf(tx, rec.ID)
+	if err != nil {
+		return stored{}, fmt.Errorf("read distribution %s: %w", rec.ID, err)
+	}
+	return stored{rec: rec, doc: doc, cfg: cfg, pending: h.pendingCount()}, nil
+}
+
+// show is the distribution as callers see it.
+func (s *Server) show(d stored) Distribution {
+	status := "InProgress"
+	if etag, _ := s.worker(d.rec.ID).configured(); etag == d.rec.ETag {
+		status = "Deployed"
+	}
+	return Distribution{
+		ID: d.rec.ID, ARN: "arn:aws:cloudfront::" + accountID + ":distribution/" + d.rec.ID,
+		DomainName: s.opts.Domain(d.rec.ID), Status: status, ETag: d.rec.ETag,
+		LastModifiedTime: d.rec.Modified, InProgressInvalidationBatches: d.pending, Config: d.cfg,
+	}
+}
+
+// distributionNode is the Distribution document; spec: cloudfront 5.9.
+func (s *Server) distributionNode(d stored) *node {
+	shown := s.show(d)
+	off := func(name string) *node { return el(name, boolean("Enabled", false), number("Quantity", 0)) }
+	return el("Distribution",
+		leaf("Id", shown.ID), leaf("ARN", shown.ARN), leaf("Status", shown.Status),
+		timestamp("LastModifiedTime", shown.LastModifiedTime),
+		number("InProgressInvalidationBatches", int64(shown.InProgressInvalidationBatches)),
+		leaf("DomainName", shown.DomainName),
+		off("ActiveTrustedSigners"), off("ActiveTrustedKeyGroups"), d.doc)
+}
+
+func (s *Server) getDistribution(c *call) (*reply, error) {
+	d, err := s.load(c.args[0])
+	if err != nil {
+		return nil, err
+	}
+	return &reply{etag: d.rec.ETag, body: s.distributionNode(d)}, nil
+}
+
+func (s *Server) getDistributionConfig(c *call) (*reply, error) {
+	d, err := s.load(c.args[0])
+	if err != nil {
+		return nil, err
+	}
+	return &reply{etag: d.rec.ETag, body: d.doc}, nil
+}
+
+// summaryNode is the DistributionSummary document; spec: cloudfront 5.9.
+func (s *Server) summaryNode(d stored) *node {
+	shown := s.show(d)
+	n := el("DistributionSummary",
+		leaf("Id", shown.ID), leaf("ARN", shown.ARN), leaf("ETag", shown.ETag), leaf("Status", shown.Status),
+		timestamp("LastModifiedTime", shown.LastModifiedTime), leaf("DomainName", shown.DomainName))
+	for _, name := range []string{"Aliases", "Origins", "OriginGroups", "DefaultCacheBehavior", "CacheBehaviors",
+		"CustomErrorResponses", "Comment", "PriceClass", "Enabled", "ViewerCertificate", "Restrictions",
+		"WebACLId", "HttpVersion", "IsIPV6Enabled", "Staging"} {
+		if c := d.doc.child(name); c != nil {
+			n.kids = append(n.kids, c)
+		}
+	}
+	return n
+}
+
+func (s *Server) listDistributions(c *call) (*reply, error) {
+	p, err := c.page()
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.loadAll()
+	if err != nil {
+		return nil, err
+	}
+	shown, next, err := cut(all, p, func(d stored) string { return d.rec.ID })
+	if err != nil {
+		return nil, err
+	}
+	var items []*node
+	for _, d := range shown {
+		items = append(items, s.summaryNode(d))
+	}
+	return &reply{body: p.list("DistributionList", next, items)}, nil
+}
+
+// etagToken is the shape of a version; anything else in If-Match is malformed.
+var etagToken = regexp.MustCompile(`^[A-Z0-9]+$`)
+
+// updateDistribution replaces the whole configuration if the client has seen the current one;
+// spec: cloudfront 5.9.
+func (s *Server) updateDistribution(c *call) (*reply, error) {
+	id, match := c.args[0], c.header.Get("If-Match")
+	if _, err := s.load(id); err != nil {
+		return nil, err
+	}
+	if !etagToken.MatchString(match) {
+		return nil, badRequest("InvalidIfMatchVersion", "The If-Match version is missing or not valid for the resource.")
+	}
+	doc, err := c.document()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.admit(doc); err != nil {
+		return nil, err
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error { return s.replace(tx, id, match, doc) })
+	if err != nil {
+		return nil, err
+	}
+	s.worker(id).wake()
+	d, err := s.load(id)
+	if err != nil {
+		return nil, err
+	}
+	return &reply{etag: d.rec.ETag, body: s.distributionNode(d)}, nil
+}
+
+// replace stores the new document if the version still is the one that the client names.
+func (s *Server) replace(tx *bbolt.Tx, id, match string, doc *node) error {
+	rec, err := getDistribution(tx, id)
+	if err != nil {
+		return err
+	}
+	if rec.ETag != match {
+		return &apiError{http.StatusPreconditionFailed, "PreconditionFailed",
+			"The precondition in one or more of the request fields evaluated to false."}
+	}
+	all, errAll := s.parseAll(tx)
+	old, errOld := parseStored(tx, rec)
+	cfg, errNew := decodeConfig(doc)
+	if err := errors.Join(errAll, errOld, errNew); err != nil {
+		return err
+	}
+	if cfg.CallerReference != old.cfg.CallerReference {
+		return badRequest("IllegalUpdate", "The update contains modifications that are not allowed: CallerReference cannot change.")
+	}
+	if err := checkAliases(all, id, cfg.Aliases); err != nil {
+		return err
+	}
+	rec.Document, rec.Modified = doc.render(), s.opts.Now()
+	if rec.ETag, err = s.newID("E"); err != nil {
+		return err
+	}
+	return putDistribution(tx, rec)
+}

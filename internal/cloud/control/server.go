@@ -1,0 +1,255 @@
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// defaultHistory is how many invalidations of a distribution are kept. CloudFront's own retention is not
+// published; spec: cloudfront 1.5.
+const defaultHistory = 10_000
+
+// defaultCloseWait is how long Close waits for invalidations in progress.
+const defaultCloseWait = 10 * time.Second
+
+// Edges is what the control API acts on: all edges of a distribution together. Calls for one distribution come
+// one at a time, calls for different distributions may overlap. Both may be repeated with the same arguments,
+// after an error or a restart, and must then have the same result. The context ends when the Server gives up.
+type Edges interface {
+	// Invalidate returns nil once every edge of the distribution has applied the items: paths, paths with a
+	// trailing star, and tags after a #, as the API accepted them. The sequence number starts at 1, grows by at
+	// least 1 from call to call within a distribution, and stays with the invalidation when the call is repeated.
+	Invalidate(ctx context.Context, distribution string, sequence uint64, items []string) error
+	// Configure returns nil once every edge of the distribution uses the configuration. It comes before the first
+	// Invalidate after each Open, unless it fails: then both are retried on their own.
+	Configure(ctx context.Context, distribution string, cfg DistributionConfig) error
+}
+
+// Credentials are the one key pair that may sign requests.
+type Credentials struct {
+	AccessKeyID     string
+	SecretAccessKey string
+}
+
+// String hides the secret.
+func (c Credentials) String() string { return "[redacted]" }
+
+// GoString hides the secret.
+func (c Credentials) GoString() string { return "[redacted]" }
+
+// LogValue hides the secret.
+func (c Credentials) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// Options are what a Server takes besides its file and edges; the zero value works.
+type Options struct {
+	// Credentials sign every request (Signature Version 4, service cloudfront, any region). The zero value: no
+	// signature is asked for or checked.
+	Credentials Credentials
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Rand makes ids and versions; nil is crypto/rand. It need not be safe for concurrent use.
+	Rand io.Reader
+	// Logger receives what goes wrong inside; nil discards it.
+	Logger *slog.Logger
+	// Domain gives a distribution's DomainName, a host with an optional port, whenever it is shown; nil makes
+	// <id>.cloudfront.localhost.
+	Domain func(id string) string
+	// CheckConfig may refuse a configuration that the edges cannot carry out; its text reaches the client with
+	// the code InvalidArgument. nil refuses nothing.
+	CheckConfig func(DistributionConfig) error
+	// RefuseTags answers 400 for a batch with a tag on a distribution without CacheTagConfig. Off: accepted, no effect.
+	RefuseTags bool
+	// History is how many invalidations of a distribution are kept; 0 is 10,000.
+	History int
+	// CloseWait bounds how long Close waits for invalidations in progress; 0 is 10 seconds.
+	CloseWait time.Duration
+	// Fault is asked before each known operation, by its name as in "CreateInvalidation", and may return how the
+	// operation fails; for tests. nil is no faults.
+	Fault func(operation string) *Fault
+}
+
+// Fault is a failure that a test asks for.
+type Fault struct {
+	Status      int    // HTTP status, as in 400; 0 is 503
+	Code        string // as in Throttling
+	Message     string
+	AfterEffect bool // the operation is carried out, and its answer replaced by the error
+}
+
+// Server holds the state behind the control API. It is safe for concurrent use.
+type Server struct {
+	db    *bbolt.DB
+	edges Edges
+	opts  Options
+
+	ctx    context.Context // of the workers; ends when Close gives up waiting
+	cancel context.CancelFunc
+	// closing is closed first by Close: nobody waits for edges any more. drain is closed once the calls under way
+	// are over: workers end when nothing is pending.
+	closing, drain chan struct{}
+
+	work  sync.WaitGroup
+	calls sync.WaitGroup // requests and EnsureDistribution calls under way
+
+	// mu guards what follows; held for map and flag access only.
+	mu      sync.Mutex
+	closed  bool
+	workers map[string]*worker
+
+	// randMu guards opts.Rand; held while reading from it.
+	randMu sync.Mutex
+}
+
+// errClosed is what a closed Server answers.
+var errClosed = errors.New("control server is closed")
+
+// Open opens or makes the state in the bbolt file at path and starts to hand to the edges what they may not have:
+// every distribution's configuration, then the invalidations that were accepted and not completed. It fails when
+// another process holds the file, or the file is of an unknown version. The caller closes the Server.
+func Open(path string, edges Edges, opts Options) (*Server, error) {
+	db, err := openDB(path)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Server{
+		db: db, edges: edges, opts: opts.withDefaults(),
+		ctx: ctx, cancel: cancel, closing: make(chan struct{}), drain: make(chan struct{}), workers: map[string]*worker{},
+	}
+	all, err := s.records()
+	if err != nil {
+		cancel()
+		return nil, errors.Join(fmt.Errorf("open control state %s: %w", path, err), db.Close())
+	}
+	for _, rec := range all {
+		s.worker(rec.ID)
+	}
+	return s, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Domain == nil {
+		o.Domain = func(id string) string { return strings.ToLower(id) + ".cloudfront.localhost" }
+	}
+	if o.CheckConfig == nil {
+		o.CheckConfig = func(DistributionConfig) error { return nil }
+	}
+	if o.History <= 0 {
+		o.History = defaultHistory
+	}
+	if o.CloseWait <= 0 {
+		o.CloseWait = defaultCloseWait
+	}
+	if o.Fault == nil {
+		o.Fault = func(string) *Fault { return nil }
+	}
+	return o
+}
+
+// Close answers further requests with 503, waits until the requests under way are answered and the invalidations in
+// progress applied, for at most Options.CloseWait, and closes the file. What could not be applied is applied after
+// the next Open; Close then returns an error that counts it. A second Close does nothing.
+func (s *Server) Close() error {
+	if !s.shut() {
+		return nil
+	}
+	s.calls.Wait()
+	close(s.drain)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.work.Wait()
+	}()
+	timer := time.NewTimer(s.opts.CloseWait)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
+	s.cancel()
+	<-done
+	return errors.Join(s.leftBehind(), s.db.Close())
+}
+
+// shut marks the server closed and reports whether it was open.
+func (s *Server) shut() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.closed = true
+	close(s.closing)
+	return true
+}
+
+// begin registers a call that needs the file; false once the server is closed. The caller ends it with
+// s.calls.Done.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.calls.Add(1)
+	return true
+}
+
+// leftBehind is an error if invalidations are still in progress.
+func (s *Server) leftBehind() error {
+	left := 0
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(invalidationsBucket).ForEachBucket(func(id []byte) error {
+			h, err := historyOf(tx, string(id))
+			if err == nil {
+				left += h.pendingCount()
+			}
+			return err
+		})
+	})
+	if err == nil && left > 0 {
+		err = fmt.Errorf("close control server: %d invalidations are not applied yet; they will be after the next start", left)
+	}
+	return err
+}
+
+// randomBytes fills b.
+func (s *Server) randomBytes(b []byte) error {
+	s.randMu.Lock()
+	defer s.randMu.Unlock()
+	if _, err := io.ReadFull(s.opts.Rand, b); err != nil {
+		return fmt.Errorf("read random bytes: %w", err)
+	}
+	return nil
+}
+
+// newID makes an opaque id: the letter, then 13 upper-case letters and digits (65 bits).
+func (s *Server) newID(letter string) (string, error) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	var b [13]byte
+	if err := s.randomBytes(b[:]); err != nil {
+		return "", err
+	}
+	for i := range b {
+		b[i] = alphabet[b[i]%32]
+	}
+	return letter + string(b[:]), nil
+}

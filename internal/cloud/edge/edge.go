@@ -1,0 +1,279 @@
+package edge
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/freshet/freshet/internal/cloud/edge/purge"
+)
+
+// Defaults of Options.
+const (
+	DefaultMemoryBytes   = 256 << 20
+	DefaultOriginTimeout = 30 * time.Second // CloudFront Developer Guide, "Origin settings", response timeout, read 2026-11
+	DefaultSweepInterval = time.Second
+	DefaultPOP           = "LOC50-P1" // no airport has this code
+)
+
+// Options are an edge's own settings; the zero value means the defaults.
+type Options struct {
+	MemoryBytes   int              // budget for cached objects; default 256 MiB. One object takes a quarter of it at most; larger ones pass through unstored. Fills under way come on top
+	PurgeBytes    int              // budget of the purge log; default purge.DefaultLimit
+	OriginTimeout time.Duration    // for the head of an origin's response, and for each piece of its body; default 30 s
+	SweepInterval time.Duration    // least time between two background sweeps after invalidations; default 1 s
+	Now           func() time.Time // the clock of lifetimes; default time.Now
+	Rand          io.Reader        // source of request ids; default crypto/rand.Reader
+	Logger        *slog.Logger     // origin failures; default none
+	POP           string           // X-Amz-Cf-Pop; default "LOC50-P1"
+	OnRequest     func(Event)      // called after each request, from its goroutine; must be quick. Default none
+}
+
+// Event tells what became of one viewer's request.
+type Event struct {
+	Time     time.Time // when it began, by Options.Now
+	Duration time.Duration
+	Method   string
+	Path     string // as the viewer sent it, without query
+	URI      string // of the cache key; "" if the request did not get that far
+	Status   int    // that the viewer saw
+	Result   Result
+	Bytes    int64 // of body sent
+	Aborted  bool  // the response was cut short
+}
+
+// Edge is a cache in front of one distribution's origins: an http.Handler. All methods are safe for concurrent use.
+type Edge struct {
+	opts    Options
+	rules   rules
+	log     *purge.Log
+	store   *store
+	dist    atomic.Pointer[distribution]
+	flights flights
+	stats   counters
+
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	sweeps  chan struct{} // holds one wish for a sweep
+	workers sync.WaitGroup
+}
+
+var _ http.Handler = (*Edge)(nil)
+
+// New returns a running edge. Close it to end its goroutines. The error wraps ErrConfig if cfg cannot be served.
+func New(cfg Config, opts Options) (*Edge, error) {
+	d, err := compile(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make edge: %w", err)
+	}
+	opts = opts.withDefaults()
+	log := purge.New(opts.PurgeBytes)
+	st, err := newStore(opts.MemoryBytes, log)
+	if err != nil {
+		return nil, fmt.Errorf("make edge: %w", err)
+	}
+	e := &Edge{opts: opts, rules: cloudfront(), log: log, store: st, sweeps: make(chan struct{}, 1)}
+	e.flights.init()
+	e.dist.Store(d)
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.workers.Go(e.sweepWhenAsked)
+	return e, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.MemoryBytes == 0 {
+		o.MemoryBytes = DefaultMemoryBytes
+	}
+	if o.OriginTimeout == 0 {
+		o.OriginTimeout = DefaultOriginTimeout
+	}
+	if o.SweepInterval == 0 {
+		o.SweepInterval = DefaultSweepInterval
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.POP == "" {
+		o.POP = DefaultPOP
+	}
+	return o
+}
+
+// SetConfig swaps the distribution's configuration. Requests that begin later follow the new one;
+// cached objects stay, also those of an origin that has gone. On an error, which wraps ErrConfig, nothing changes.
+// spec: cloudfront 4.1, an origin change purges nothing
+func (e *Edge) SetConfig(cfg Config) error {
+	d, err := compile(cfg)
+	if err != nil {
+		return fmt.Errorf("set edge config: %w", err)
+	}
+	e.dist.Store(d)
+	return nil
+}
+
+// Invalidate applies one batch of invalidation items: paths, prefixes with a trailing "*", and "#" tags.
+// When it returns, no request that begins later is answered with what the items cover.
+// It costs the length of the items, whatever the cache holds, and may be repeated.
+// The error wraps purge.ErrItem for an item that no invalidation can carry; then nothing was applied.
+func (e *Edge) Invalidate(items []string) (purge.Sequence, error) {
+	seq, err := e.log.Accept(e.dist.Load().TagHeader, items)
+	if err != nil {
+		return 0, fmt.Errorf("invalidate: %w", err)
+	}
+	e.stats.invalidations.Add(1)
+	e.stats.items.Add(int64(len(items)))
+	select {
+	case e.sweeps <- struct{}{}:
+	default: // one is wished for already, and will see this batch
+	}
+	return seq, nil
+}
+
+// Close ends all fills and the sweeper, and waits for them. Viewers of unfinished fills see an aborted response.
+func (e *Edge) Close() {
+	e.flights.close()
+	e.cancel()
+	e.flights.running.Wait()
+	e.workers.Wait()
+	e.store.cache.StopAllGoroutines()
+}
+
+// sweepWhenAsked reclaims dead objects after invalidations, at most once every SweepInterval.
+func (e *Edge) sweepWhenAsked() {
+	for {
+		select {
+		case <-e.sweeps:
+		case <-e.ctx.Done():
+			return
+		}
+		e.sweep()
+		pause := time.NewTimer(e.opts.SweepInterval)
+		select {
+		case <-pause.C:
+		case <-e.ctx.Done():
+			pause.Stop()
+			return
+		}
+	}
+}
+
+// maxSegments is how many segments of the purge log wait for fills that are under way.
+const maxSegments = 8
+
+// sweep removes what invalidations cover, and lets the purge log forget what no object needs any more.
+//
+// Why that is safe: every fill that began before the seal either is among the flights, whose oldest stamp bounds what is forgotten,
+// or has stored its object already, so that the walk finds it. Should the walk miss one (the cache's iteration is only weakly consistent),
+// or should a fill outlast maxSegments sweeps, its object counts as covered: one fetch too many, never a stale answer.
+func (e *Edge) sweep() {
+	sealed := e.log.Seal()
+	oldest := min(sealed, e.flights.oldest(sealed))
+	for _, o := range e.store.cache.All() {
+		if e.ctx.Err() != nil {
+			return
+		}
+		e.store.clean(o)
+	}
+	e.log.Forget(oldest)
+	if e.log.Size().Segments > maxSegments {
+		e.log.Forget(sealed)
+	}
+}
+
+// counters are the edge's running totals.
+type counters struct {
+	requests, hits, misses, refreshHits, errors, redirects atomic.Int64
+	originRequests, collapsed, bytesOut                    atomic.Int64
+	invalidations, items                                   atomic.Int64
+}
+
+// count adds one finished request.
+func (c *counters) count(r Result, bytes int64) {
+	c.requests.Add(1)
+	c.bytesOut.Add(bytes)
+	switch r {
+	case Hit:
+		c.hits.Add(1)
+	case Miss:
+		c.misses.Add(1)
+	case RefreshHit:
+		c.refreshHits.Add(1)
+	case Error:
+		c.errors.Add(1)
+	case Redirect:
+		c.redirects.Add(1)
+	}
+}
+
+// Stats are totals since New, and what the edge holds now.
+type Stats struct {
+	Requests, Hits, Misses, RefreshHits, Errors, Redirects int64 // viewers' requests, by X-Cache
+	Collapsed                                              int64 // of the requests: those that shared another's origin request
+	OriginRequests                                         int64
+	BytesOut                                               int64 // bodies, to viewers
+	Objects                                                int64 // in memory, including a few not yet reclaimed
+	ObjectBytes                                            int64 // that they count for
+	MemoryBytes                                            int64 // the budget
+	Evicted                                                int64 // objects that the budget pushed out
+	Purged                                                 int64 // objects that invalidations removed, counted when found
+	Invalidations, InvalidationItems                       int64 // accepted
+	Purge                                                  purge.Size
+}
+
+// Stats returns the present figures. They are read one after the other, so they may differ by requests under way.
+func (e *Edge) Stats() Stats {
+	c := &e.stats
+	return Stats{
+		Requests: c.requests.Load(), Hits: c.hits.Load(), Misses: c.misses.Load(), RefreshHits: c.refreshHits.Load(),
+		Errors: c.errors.Load(), Redirects: c.redirects.Load(), Collapsed: c.collapsed.Load(),
+		OriginRequests: c.originRequests.Load(), BytesOut: c.bytesOut.Load(),
+		Objects: int64(e.store.cache.EstimatedSize()), ObjectBytes: int64(e.store.cache.WeightedSize()), MemoryBytes: int64(e.opts.MemoryBytes),
+		Evicted: e.store.evicted.Load(), Purged: e.store.purged.Load(),
+		Invalidations: c.invalidations.Load(), InvalidationItems: c.items.Load(), Purge: e.log.Size(),
+	}
+}
+
+// ObjectInfo describes one cached object.
+type ObjectInfo struct {
+	URI     string // path and query of the cache key
+	Variant string // the rest of the key; "" for none
+	Status  int
+	Size    int // of the body, in bytes
+	Type    string
+	ETag    string
+	Stored  time.Time // or last confirmed
+	Expires time.Time
+	Hits    int64
+}
+
+// Objects yields the cached objects that no invalidation covers, in no order. The cache may change meanwhile.
+func (e *Edge) Objects() iter.Seq[ObjectInfo] {
+	return func(yield func(ObjectInfo) bool) {
+		for key, o := range e.store.cache.All() {
+			if !e.store.clean(o) {
+				continue
+			}
+			info := ObjectInfo{
+				URI: key.uri, Variant: key.variant, Status: o.status, Size: len(o.body),
+				Type: o.header.Get("Content-Type"), ETag: o.header.Get("Etag"),
+				Stored: o.born, Expires: o.expires, Hits: o.hits.Load(),
+			}
+			if !yield(info) {
+				return
+			}
+		}
+	}
+}

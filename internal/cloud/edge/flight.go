@@ -1,0 +1,389 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/freshet/freshet/internal/cloud/edge/purge"
+)
+
+// errClosed is the cause of requests that the edge cannot serve any more.
+var errClosed = errors.New("edge is closed")
+
+// flight is one origin request for one key, and the viewers who wait for it. It runs in a goroutine of its own.
+type flight struct {
+	number uint64
+	target *target
+	stamp  purge.Sequence // newest invalidation when the origin request started
+	prior  *object        // expired object that may be confirmed, or stand in; nil for none. It was clean up to stamp
+	body   *body
+	cancel context.CancelFunc
+
+	ready chan struct{} // closed when what follows is set
+	kind  flightKind
+	head  head    // of a fetched response
+	prep  *object // for refreshed and standIn: the whole answer
+	err   error
+
+	// guarded by flights.mu
+	viewers int
+	closed  bool // nobody may join
+	keep    bool // goes on without viewers
+}
+
+// flightKind says how a flight turned out.
+type flightKind int
+
+const (
+	fetched   flightKind = iota // a response whose body arrives
+	refreshed                   // the prior object was confirmed
+	standIn                     // the prior object is served because the origin failed
+	failed                      // no answer: the flight was cancelled
+)
+
+// head is the beginning of a fetched response.
+type head struct {
+	status  int
+	header  http.Header
+	length  int64 // of the body; -1 unknown
+	tags    []string
+	at      time.Time
+	verdict verdict
+}
+
+// flights are the origin requests under way.
+type flights struct {
+	running sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows and the marked fields of flights; held for one look-up at most
+	byKey   map[cacheKey]*flight
+	all     map[*flight]struct{}
+	number  uint64
+	closing bool
+}
+
+func (fs *flights) init() {
+	fs.byKey, fs.all = map[cacheKey]*flight{}, map[*flight]struct{}{}
+}
+
+// oldest returns the lowest stamp of the flights under way, at most upTo.
+func (fs *flights) oldest(upTo purge.Sequence) purge.Sequence {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for f := range fs.all {
+		upTo = min(upTo, f.stamp)
+	}
+	return upTo
+}
+
+func (fs *flights) close() {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.closing = true
+}
+
+// shut keeps further viewers from joining f.
+func (fs *flights) shut(f *flight) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f.closed = true
+	if fs.byKey[f.target.key] == f {
+		delete(fs.byKey, f.target.key)
+	}
+}
+
+// end takes f off the list, after its object has been stored.
+func (fs *flights) end(f *flight) {
+	fs.shut(f)
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	delete(fs.all, f)
+}
+
+// leave takes one viewer away from f. A satisfied viewer (HEAD, 304, a range) lets the fill go on for later ones;
+// if the last one gave up, the origin request is cancelled and nothing is stored.
+// spec: cloudfront 3.6, viewer abort during fetch: not cached
+func (fs *flights) leave(f *flight, r *bodyReader, satisfied bool) {
+	passing := f.body.isPassing()
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	r.close()
+	f.viewers--
+	f.keep = f.keep || satisfied && !passing
+	if f.viewers > 0 || f.keep {
+		return
+	}
+	f.closed = true
+	if fs.byKey[f.target.key] == f {
+		delete(fs.byKey, f.target.key)
+	}
+	f.cancel()
+}
+
+// berth is a viewer's place in a flight.
+type berth struct {
+	f      *flight
+	reader *bodyReader
+	leader bool // the viewer's request started the flight
+}
+
+// board puts a viewer into the flight that fills t's key, starting one if there is none that it may share.
+// If the key has been filled since the viewer looked, it returns that fresh object instead.
+// Alone means that the viewer shares with nobody.
+func (e *Edge) board(rq *request, t *target, alone bool) (*berth, *object, error) {
+	fs := &e.flights
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if fs.closing {
+		return nil, nil, errClosed
+	}
+	if f := fs.byKey[t.key]; f != nil && !alone && e.mayShare(rq, f) {
+		f.viewers++
+		return &berth{f: f, reader: f.body.attach()}, nil, nil
+	}
+	stamp := e.log.Current() // before the look-up, so that a prior object is clean up to it
+	prior := e.store.get(t.key)
+	if prior != nil && prior.fresh(e.opts.Now()) {
+		return nil, prior, nil
+	}
+	f, err := e.takeOff(rq, t, stamp, prior)
+	if err != nil {
+		return nil, nil, err
+	}
+	f.viewers = 1
+	if !alone && !t.b.cookies { // spec: cloudfront 3.8, no collapsing with cookies
+		fs.byKey[t.key] = f
+	}
+	return &berth{f: f, reader: f.body.attach(), leader: true}, nil, nil
+}
+
+// mayShare says whether rq may have what f fetches: f's origin request began after rq, or after the last invalidation
+// that covers the key and that rq must not miss. The caller holds flights.mu.
+func (e *Edge) mayShare(rq *request, f *flight) bool {
+	if f.closed {
+		return false
+	}
+	var tags []string
+	select {
+	case <-f.ready:
+		tags = f.tags()
+	default: // not known yet; the viewer asks again when they are
+	}
+	return e.reaches(rq, f, tags)
+}
+
+// reaches says whether f is new enough for rq, as far as path and tags tell.
+func (e *Edge) reaches(rq *request, f *flight, tags []string) bool {
+	if f.stamp >= rq.begin {
+		return true
+	}
+	covered, _ := e.log.Covered(f.target.key.uri, tags, f.stamp)
+	return !covered
+}
+
+// tags of the response; only after ready.
+func (f *flight) tags() []string {
+	if f.prep != nil {
+		return f.prep.tags
+	}
+	return f.head.tags
+}
+
+// takeOff starts a flight. The caller holds flights.mu.
+func (e *Edge) takeOff(rq *request, t *target, stamp purge.Sequence, prior *object) (*flight, error) {
+	confirm := prior
+	if prior != nil && !prior.verdict.validate {
+		confirm = nil
+	}
+	req, err := e.originRequest(rq, t, confirm)
+	if err != nil {
+		return nil, err
+	}
+	e.flights.number++
+	f := &flight{number: e.flights.number, target: t, stamp: stamp, prior: prior, body: newBody(), ready: make(chan struct{})}
+	ctx, cancel := context.WithCancel(e.ctx)
+	f.cancel = cancel
+	e.flights.all[f] = struct{}{}
+	e.flights.running.Go(func() { e.fly(ctx, f, req) })
+	return f, nil
+}
+
+// fly asks the origin and carries the answer to the viewers and into the store.
+func (e *Edge) fly(ctx context.Context, f *flight, req *http.Request) {
+	defer f.cancel()
+	resp, err := e.roundTrip(ctx, f.target, req)
+	if err == nil {
+		defer resp.Body.Close()
+	}
+	now := e.opts.Now()
+	switch {
+	case err != nil && ctx.Err() != nil:
+		e.land(f, failed, nil, errClosed)
+	case e.standsIn(f, resp, err, now):
+		e.land(f, standIn, f.prior, nil)
+	case err != nil:
+		e.opts.Logger.Warn("origin request failed", "path", f.target.path, "error", err)
+		e.receive(ctx, f, gatewayResponse(gatewayStatus(err)), now)
+	case resp.StatusCode == http.StatusNotModified && f.prior != nil:
+		o := e.renew(f, now)
+		e.store.put(o)
+		e.land(f, refreshed, o, nil)
+	default:
+		e.receive(ctx, f, resp, now)
+	}
+}
+
+// land ends a flight that has no body on its way.
+func (e *Edge) land(f *flight, kind flightKind, o *object, err error) {
+	f.kind, f.prep, f.err = kind, o, err
+	e.flights.end(f)
+	close(f.ready)
+	f.body.finish(err)
+}
+
+// standsIn says whether the prior object is served in place of a failure, and if so lets the origin rest.
+// spec: cloudfront 3.3
+func (e *Edge) standsIn(f *flight, resp *http.Response, err error, now time.Time) bool {
+	if f.prior == nil || (err == nil && resp.StatusCode < 500) || !f.prior.mayStandIn(now, err != nil) {
+		return false
+	}
+	status := 0
+	if err != nil {
+		status = gatewayStatus(err)
+	} else {
+		status = resp.StatusCode
+	}
+	e.opts.Logger.Warn("serving stale object", "path", f.target.path, "status", status, "error", err)
+	f.prior.retry.Store(now.Add(f.target.d.errorTTL(status, &f.target.b.origin)).UnixNano())
+	return true
+}
+
+// renew is the prior object with a new lifetime, after the origin has confirmed it.
+//
+// Its stamp is the flight's: prior was clean up to the stamp when the flight started (see board), and the origin has confirmed the
+// bytes after that. So an invalidation up to the stamp does not cover the object, and one after it does, as with a fetch.
+// An object that an invalidation covers is never confirmed but fetched anew: a 304 says nothing about headers,
+// and S3 answers 304 to a change of headers alone (spec: cloudfront 3.2).
+func (e *Edge) renew(f *flight, now time.Time) *object {
+	p := f.prior
+	o := &object{
+		key: p.key, fill: f.number, stamp: f.stamp, status: p.status, header: p.header, body: p.body, tags: p.tags,
+		born: now, verdict: p.verdict,
+	}
+	o.expires = now.Add(p.verdict.lifetime)
+	o.hits.Store(p.hits.Load())
+	return o
+}
+
+// gatewayResponse is the edge's own answer for an origin that gave none.
+func gatewayResponse(status int) *http.Response {
+	a := edgeError(status)
+	return &http.Response{
+		StatusCode: status, ContentLength: a.length, Body: io.NopCloser(bytes.NewReader(a.whole)), Header: a.header,
+	}
+}
+
+// receive takes a response: head to the viewers at once, body as it comes, and the whole into the store.
+func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, now time.Time) {
+	f.kind, f.head = fetched, e.judge(f.target, resp, now)
+	if !f.head.verdict.store {
+		e.flights.shut(f)
+		if f.prior != nil { // gone or no longer cacheable: it must not come back when the origin fails
+			e.store.drop(f.prior)
+		}
+	}
+	if !f.head.verdict.share {
+		e.flights.shut(f)
+	}
+	if f.head.length > int64(e.store.largest) {
+		e.flights.shut(f)
+		f.body.pass()
+	}
+	close(f.ready)
+	err := e.pump(ctx, f, resp.Body)
+	if err == nil && f.head.verdict.store {
+		e.keep(f)
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errNoReader) {
+		e.opts.Logger.Warn("origin body failed", "path", f.target.path, "error", err)
+	}
+	e.flights.end(f)
+	f.body.finish(err)
+}
+
+// judge makes the head of a response, with the rules' verdict on it.
+func (e *Edge) judge(t *target, resp *http.Response, now time.Time) head {
+	h := head{
+		status: resp.StatusCode, header: viewerHeader(resp, t.b, now), length: resp.ContentLength, at: now,
+		tags: purge.Tags(t.d.TagHeader, resp.Header.Values(t.d.TagHeader)),
+	}
+	if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
+		h.length = 0
+	}
+	if h.length >= 0 && resp.StatusCode != http.StatusNoContent && resp.StatusCode != http.StatusNotModified {
+		h.header["Content-Length"] = []string{strconv.FormatInt(h.length, 10)}
+	}
+	h.verdict = e.rules.judge(response{resp.StatusCode, resp.Header, now}, terms{
+		policy: t.b.Policy, cookies: t.b.cookies,
+		errorTTL: t.d.errorTTL(resp.StatusCode, &t.b.origin), cacheForbidden: t.d.CacheForbidden,
+	})
+	return h
+}
+
+// pump moves the body from the origin to the flight.
+func (e *Edge) pump(ctx context.Context, f *flight, from io.Reader) error {
+	if f.head.length > 0 && !f.body.isPassing() {
+		f.body.reserve(min(f.head.length, 1<<20) + 1) // one more: the read that finds the end needs room
+	}
+	for {
+		room, err := f.body.room(ctx)
+		if err != nil {
+			return err
+		}
+		n, err := from.Read(room)
+		if size := f.body.commit(n); f.head.length < 0 && size > int64(e.store.largest) && !f.body.isPassing() {
+			e.flights.shut(f)
+			f.body.pass()
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// keep stores what the flight has fetched, unless the body had to pass.
+func (e *Edge) keep(f *flight) {
+	if f.body.isPassing() {
+		if f.prior != nil {
+			e.store.drop(f.prior)
+		}
+		return
+	}
+	h := &f.head
+	o := &object{
+		key: f.target.key, fill: f.number, stamp: f.stamp, status: h.status, header: h.header, body: f.body.whole(),
+		tags: h.tags, born: h.at, expires: h.at.Add(h.verdict.lifetime), verdict: h.verdict,
+	}
+	if o.header["Content-Length"] == nil || len(h.verdict.withhold) > 0 {
+		o.header = o.header.Clone()
+		for _, name := range h.verdict.withhold {
+			o.header.Del(name)
+		}
+		if h.status != http.StatusNoContent {
+			o.header["Content-Length"] = []string{strconv.Itoa(len(o.body))}
+		}
+	}
+	e.store.put(o)
+}

@@ -1,0 +1,179 @@
+// Package deploy carries out a plan: it looks at what is live, uploads in
+// phases, removes, invalidates, waits, proves the result at the edge and
+// commits the release.
+//
+// It promises that intent is written before effect: once the journal stands,
+// every URL in it will be invalidated, by this run or by the next one (DESIGN
+// section 4). It decides nothing about content: what happens is in the
+// plan.Plan that it is given. It sees the contract of package remote, never an
+// SDK.
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/freshet/freshet/internal/publish/plan"
+	"github.com/freshet/freshet/internal/publish/release"
+	"github.com/freshet/freshet/internal/publish/remote"
+	"github.com/freshet/freshet/internal/publish/rules"
+	"github.com/freshet/freshet/internal/publish/scan"
+	"github.com/freshet/freshet/internal/site"
+)
+
+var (
+	// ErrPending: everything is published, but the invalidation had not
+	// completed when the wait ended. The journal stays open, and the next run
+	// finishes it.
+	ErrPending = errors.New("the invalidation is not completed yet")
+	// ErrStale: everything is published and invalidated, but the edge still
+	// answers with something else.
+	ErrStale = errors.New("the edge does not serve the new version")
+)
+
+// Options are the engine's settings.
+type Options struct {
+	Distribution string        // id; "" means that nothing is invalidated
+	View         *rules.View   // how the distribution shows the bucket; nil like ""
+	Viewer       remote.Viewer // where viewers go; nil means that nothing is verified
+	Jobs         int           // requests at once; 0 means 32
+	Wait         time.Duration // how long an invalidation may take, submitting included; 0 means 10 minutes
+	NoWait       bool          // submit the invalidation and stop with ErrPending
+	NoVerify     bool          // do not ask the edge, even if there is a Viewer
+	Writer       string        // user and machine, for the journal
+	Now          func() time.Time
+	// Events, if not nil, is told what happens; calls do not overlap.
+	Events func(Event)
+}
+
+// Engine publishes to one target.
+type Engine struct {
+	store  remote.Store
+	cdn    remote.CDN
+	record *release.Record
+	opts   Options
+	report *reporter
+}
+
+// New makes an engine. cdn may be nil where opts.Distribution is "".
+func New(store remote.Store, cdn remote.CDN, record *release.Record, opts Options) *Engine {
+	if opts.Jobs <= 0 {
+		opts.Jobs = 32
+	}
+	if opts.Wait <= 0 {
+		opts.Wait = 10 * time.Minute
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Engine{store, cdn, record, opts, &reporter{emit: opts.Events}}
+}
+
+// Source is what a plan's uploads are read from: the scanned files by key.
+type Source map[site.Key]scan.File
+
+// NewSource indexes files.
+func NewSource(files []scan.File) Source {
+	s := make(Source, len(files))
+	for _, f := range files {
+		s[f.Key] = f
+	}
+	return s
+}
+
+// Result is what a run did.
+type Result struct {
+	Release      release.ID
+	Changed      bool // false when there was nothing to do
+	Invalidation Submitted
+	Verified     Verification
+}
+
+// Submitted is what became of the invalidation.
+type Submitted struct {
+	IDs    []string // one for each batch
+	Status string   // "", remote.InProgress or remote.Completed
+	Items  []string
+}
+
+// Run carries out p, whose base is live. A plan with nothing to do sends
+// nothing.
+//
+// On ErrPending and ErrStale everything is uploaded and the Result is filled
+// in; on release.ErrMoved another run got in between, and p must be made anew.
+func (e *Engine) Run(ctx context.Context, p plan.Plan, live plan.Live, source Source) (Result, error) {
+	res := Result{Release: p.Release}
+	if p.Empty() {
+		res.Release = p.Base
+		return res, nil
+	}
+	res.Changed = true
+	state, err := e.begin(ctx, p, live.State)
+	if err != nil {
+		return res, err
+	}
+	site, err := e.upload(ctx, p, source)
+	if err != nil {
+		return res, err
+	}
+	if err := e.remove(ctx, p); err != nil {
+		return res, err
+	}
+	if res.Invalidation, err = e.invalidate(ctx, p.Release, p.Invalidation.Paths()); err != nil {
+		return res, err
+	}
+	if res.Verified, err = e.verify(ctx, p); err != nil {
+		return res, err
+	}
+	return res, e.commit(ctx, p, state, site)
+}
+
+// begin writes the intent.
+func (e *Engine) begin(ctx context.Context, p plan.Plan, state release.State) (release.State, error) {
+	j := release.Journal{
+		Release: p.Release, Number: p.Number, Base: p.Base, Started: e.opts.Now().UTC(), Writer: e.opts.Writer,
+		Site: plan.Fingerprint(p.Site),
+	}
+	for _, s := range p.Steps {
+		if s.Op != plan.OpRetire {
+			j.Touched = append(j.Touched, s.Object.Key)
+		}
+	}
+	if state.Journal != nil {
+		j.Touched = union(j.Touched, state.Journal.Touched)
+	}
+	for _, u := range p.Changed {
+		j.Pending = append(j.Pending, release.PendingURL{Path: u.Path, Key: u.Object})
+	}
+	return e.record.Begin(ctx, state, j)
+}
+
+func union(a, b []site.Key) []site.Key {
+	seen := make(map[site.Key]bool, len(a))
+	for _, k := range a {
+		seen[k] = true
+	}
+	for _, k := range b {
+		if !seen[k] {
+			a = append(a, k)
+		}
+	}
+	return a
+}
+
+// commit makes the release the live one, then closes the journal: a crash in
+// between repeats an invalidation and loses nothing.
+func (e *Engine) commit(ctx context.Context, p plan.Plan, state release.State, site site.Manifest) error {
+	state, err := e.record.Commit(ctx, state, release.Manifest{
+		Release: p.Release, Number: p.Number, Created: e.opts.Now().UTC(), Site: site, Retired: p.Retired,
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := e.record.Close(ctx, state); err != nil {
+		return fmt.Errorf("release %s is live, but %w", p.Release, err)
+	}
+	return nil
+}

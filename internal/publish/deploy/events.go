@@ -1,0 +1,71 @@
+package deploy
+
+import "sync"
+
+// Stage names what a run is doing.
+type Stage string
+
+// The stages, in their order.
+const (
+	StageList       Stage = "list"
+	StageUpload     Stage = "upload"
+	StageRemove     Stage = "remove"
+	StageInvalidate Stage = "invalidate"
+	StageWait       Stage = "wait"
+	StageVerify     Stage = "verify"
+)
+
+// Event is one thing that happened.
+type Event struct {
+	Stage Stage
+	// Done of Total items, and of TotalBytes bytes, are finished; Total is 0
+	// where it is not known.
+	Done, Total           int
+	DoneBytes, TotalBytes int64
+	Note                  string // "changed pages", "throttled, trying again in 2s"
+	Finished              bool   // the stage is over
+}
+
+// reporter passes events on one at a time.
+type reporter struct {
+	mu   sync.Mutex // held for the length of one call of emit
+	emit func(Event)
+}
+
+func (r *reporter) send(e Event) {
+	if r.emit == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.emit(e)
+}
+
+// counter reports a stage whose items finish in any order.
+type counter struct {
+	report *reporter
+	mu     sync.Mutex // guards event; held while it is passed on, so that counts only rise
+	event  Event
+}
+
+func (c *counter) done(items int, bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.event.Done += items
+	c.event.DoneBytes += bytes
+	c.report.send(c.event)
+}
+
+func (c *counter) note(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.event.Note = text
+	c.report.send(c.event)
+}
+
+func (c *counter) finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.event.Finished, c.event.Note = true, ""
+	c.report.send(c.event)
+}

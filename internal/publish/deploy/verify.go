@@ -1,0 +1,204 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/freshet/freshet/internal/publish/plan"
+	"github.com/freshet/freshet/internal/publish/remote"
+	"github.com/freshet/freshet/internal/site"
+)
+
+// maxVerified bounds how many URLs are asked for; above it a sample is.
+const maxVerified = 200
+
+// Verification is what the edge was seen to serve.
+type Verification struct {
+	Checked int
+	Of      int // URLs that could have been checked
+	Stale   []Stale
+}
+
+// Stale is a URL whose answer is not the new one.
+type Stale struct {
+	Path site.URLPath
+	Why  string
+}
+
+// check is one question to the edge and what the answer must be.
+type check struct {
+	path site.URLPath
+	// want is what the URL must answer; nil for a removed page and for the
+	// other forms of a URL, which a distribution need not answer at all.
+	want *site.Object
+	// old must not be answered any more; zero where nobody knows it.
+	old site.Digest
+	// oldCache is a Cache-Control that must not be answered any more, "" for
+	// none.
+	oldCache string
+}
+
+// checks lists what the edge must prove for p, the same in every run.
+func (e *Engine) checks(p plan.Plan) []check {
+	var out []check
+	for _, s := range p.Steps {
+		if s.Op == plan.OpRetire {
+			continue
+		}
+		var old site.Digest
+		if s.Old != nil && (s.Op == plan.OpRemove || s.Old.Digest != s.Object.Digest) {
+			old = s.Old.Digest
+		}
+		for i, u := range e.opts.View.URLs(s.Object.Key) {
+			c := check{path: u.Path, old: old}
+			if i == 0 && s.Op != plan.OpRemove {
+				c.want = &s.Object
+				if s.Old != nil && s.Old.Headers.CacheControl != s.Object.Headers.CacheControl {
+					c.oldCache = s.Old.Headers.CacheControl
+				}
+			}
+			if c.want != nil || !old.IsZero() {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// sample is every n-th of cs, so that at most max are left.
+func sample(cs []check, max int) []check {
+	if len(cs) <= max {
+		return cs
+	}
+	out := make([]check, max)
+	for i := range out {
+		out[i] = cs[i*len(cs)/max]
+	}
+	return out
+}
+
+// verify proves at the edge that viewers get the new version. What is still
+// stale is purged once more and asked for again; then it is reported.
+func (e *Engine) verify(ctx context.Context, p plan.Plan) (Verification, error) {
+	if e.opts.Viewer == nil || e.opts.View == nil || e.opts.NoVerify {
+		return Verification{}, nil
+	}
+	all := e.checks(p)
+	v := Verification{Of: len(all)}
+	asked := sample(all, maxVerified)
+	v.Checked = len(asked)
+	failed, err := e.ask(ctx, asked)
+	if err != nil {
+		return v, err
+	}
+	if len(failed) > 0 && e.opts.Distribution != "" {
+		if failed, err = e.purgeAgain(ctx, p, asked, failed); err != nil {
+			return v, err
+		}
+	}
+	v.Stale = failed
+	if len(failed) > 0 {
+		return v, fmt.Errorf("%w: %d of %d URLs checked: %s", ErrStale, len(failed), v.Checked, listed(failed))
+	}
+	e.report.send(Event{Stage: StageVerify, Done: v.Checked, Total: v.Of, Finished: true})
+	return v, nil
+}
+
+// purgeAgain invalidates the stale URLs once more, under a reference of its
+// own, and asks for them again.
+func (e *Engine) purgeAgain(ctx context.Context, p plan.Plan, asked []check, failed []Stale) ([]Stale, error) {
+	e.report.send(Event{Stage: StageVerify, Note: fmt.Sprintf("%d URLs are not fresh; purging them once more", len(failed))})
+	stale := map[site.URLPath]bool{}
+	var items []string
+	for _, s := range failed {
+		stale[s.Path] = true
+	}
+	for _, it := range p.Invalidation.Items {
+		for path := range stale {
+			if it.Path.Covers(path) {
+				items = append(items, string(it.Path))
+				break
+			}
+		}
+	}
+	if len(items) == 0 {
+		return failed, nil
+	}
+	if _, err := e.invalidate(ctx, p.Release+"-again", items); err != nil {
+		return failed, err
+	}
+	var again []check
+	for _, c := range asked {
+		if stale[c.path] {
+			again = append(again, c)
+		}
+	}
+	return e.ask(ctx, again)
+}
+
+// ask puts the checks to the edge and returns what is stale, in their order.
+func (e *Engine) ask(ctx context.Context, cs []check) ([]Stale, error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(e.opts.Jobs)
+	why := make([]string, len(cs))
+	progress := &counter{report: e.report, event: Event{Stage: StageVerify, Total: len(cs)}}
+	for i, c := range cs {
+		g.Go(func() error {
+			answer, err := e.opts.Viewer.Ask(ctx, c.path)
+			if err != nil {
+				return fmt.Errorf("verify at %s: ask for %s: %w", e.opts.Viewer, c.path, err)
+			}
+			why[i] = c.judge(answer)
+			progress.done(1, 0)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var stale []Stale
+	for i, w := range why {
+		if w != "" {
+			stale = append(stale, Stale{cs[i].path, w})
+		}
+	}
+	return stale, nil
+}
+
+// judge says what is wrong with an answer, "" for nothing. Bytes and type are
+// compared, never the status alone: a single-page fallback answers 200.
+func (c check) judge(a remote.Answer) string {
+	cached := ""
+	if a.Cache != "" {
+		cached = ", X-Cache: " + a.Cache
+	}
+	switch {
+	case !c.old.IsZero() && a.Digest == c.old:
+		return fmt.Sprintf("still answers with the old bytes (status %d%s)", a.Status, cached)
+	case c.want == nil:
+		return ""
+	case a.Digest != c.want.Digest:
+		return fmt.Sprintf("answers with other bytes than were published (status %d%s)", a.Status, cached)
+	case a.ContentType != c.want.Headers.ContentType:
+		return fmt.Sprintf("answers with type %q instead of %q", a.ContentType, c.want.Headers.ContentType)
+	case c.oldCache != "" && a.CacheControl == c.oldCache:
+		return fmt.Sprintf("still answers with the old cache-control %q%s", a.CacheControl, cached)
+	}
+	return ""
+}
+
+func listed(stale []Stale) string {
+	const most = 5
+	var parts []string
+	for i, s := range stale {
+		if i == most {
+			parts = append(parts, fmt.Sprintf("and %d more", len(stale)-most))
+			break
+		}
+		parts = append(parts, string(s.Path)+" "+s.Why)
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,291 @@
+package plan
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/freshet/freshet/internal/publish/invalidation"
+	"github.com/freshet/freshet/internal/publish/release"
+	"github.com/freshet/freshet/internal/publish/rules"
+	"github.com/freshet/freshet/internal/site"
+)
+
+// Make plans the deploy that turns in.Live into in.Site.
+func Make(in Input) Plan {
+	d := differ{in: in, live: in.Live.State.Live}
+	d.merge()
+	p := Plan{
+		Release: in.Release, Number: in.Live.State.NextNumber(), Base: in.Live.State.LiveID(),
+		Steps: d.steps, Unchanged: d.unchanged, Foreign: d.foreign, Warnings: d.warnings,
+		Retired: d.retired,
+	}
+	slices.SortStableFunc(p.Steps, func(a, b Step) int { return cmp.Compare(rank(a), rank(b)) })
+	p.Site, _ = site.NewManifest(d.after) // the keys of a manifest, so they are unique
+	p.Recorded = p.Base != "" && Fingerprint(in.Site) == Fingerprint(d.live.Site)
+	if j := in.Live.State.Journal; j != nil {
+		p.Resumes = j.Release
+		if j.Site == Fingerprint(in.Site) {
+			p.Release = j.Release // the same work again: the same caller reference
+		}
+	}
+	p.invalidate(in, d.still)
+	p.guard(in.Live.State.Live.Site.Len())
+	return p
+}
+
+// Fingerprint is equal for two sites exactly when viewers get the same answers
+// from them.
+func Fingerprint(m site.Manifest) site.Digest {
+	h := sha256.New()
+	for _, o := range m.Objects() {
+		fmt.Fprintf(h, "%q %s %q\n", o.Key, o.Digest, o.Headers)
+	}
+	return site.Digest(h.Sum(nil))
+}
+
+// rank orders steps: uploads by phase, then removals, then what is only noted.
+func rank(s Step) int {
+	switch s.Op {
+	case OpRemove:
+		return Phases
+	case OpRetire:
+		return Phases + 1
+	}
+	return int(s.Phase)
+}
+
+// differ walks the site, the bucket and the live manifest side by side, all in
+// key order.
+type differ struct {
+	in   Input
+	live release.Manifest
+
+	steps     []Step
+	after     []site.Object
+	retired   []release.Retired
+	still     []site.Object // everything in the bucket that does not change
+	unchanged int
+	foreign   int
+	warnings  []string
+}
+
+func (d *differ) merge() {
+	want, have := d.in.Site.Objects(), d.in.Live.Objects
+	for len(want) > 0 || len(have) > 0 {
+		switch {
+		case len(have) == 0 || len(want) > 0 && want[0].Key < have[0].Object.Key:
+			d.missing(want[0])
+			want = want[1:]
+		case len(want) == 0 || have[0].Object.Key < want[0].Key:
+			d.surplus(have[0])
+			have = have[1:]
+		default:
+			d.both(want[0], have[0])
+			want, have = want[1:], have[1:]
+		}
+	}
+	d.vanished()
+}
+
+// missing is an object of the site that the bucket lacks.
+func (d *differ) missing(o site.Object) {
+	s := Step{Op: OpAdd, Object: o, Phase: phaseOf(o.Kind, true), Why: "new " + noun(o.Kind)}
+	if old, ok := d.live.Site.Lookup(o.Key); ok {
+		s.Old, s.Why = &old, "gone from the bucket: somebody else deleted it"
+	}
+	d.change(s)
+}
+
+// both is an object that site and bucket have.
+func (d *differ) both(o site.Object, have Observed) {
+	o.ETag = have.Object.ETag
+	old := have.Object
+	s := Step{Op: OpUpdate, Object: o, Old: &old, Phase: phaseOf(o.Kind, false)}
+	switch {
+	case !have.Known:
+		s.Old = nil
+		s.Why = "content: the bucket's copy is not what freshet published"
+		if !have.Ours {
+			s.Why = "content: the bucket has another version, which freshet did not publish"
+		}
+	case old.Digest != o.Digest:
+		s.Why = "content"
+		if diff := old.Headers.Diff(o.Headers); len(diff) > 0 {
+			s.Why += "; " + describe(diff)
+		}
+		if o.Kind == site.KindImmutable {
+			d.warnings = append(d.warnings, fmt.Sprintf("%s has a hash in its name, yet its content changed: browsers that have the old one keep it for a year", o.Key))
+		}
+	case old.Headers != o.Headers:
+		s.Op, s.Why = OpHeaders, describe(old.Headers.Diff(o.Headers))
+	default:
+		d.unchanged++
+		d.after = append(d.after, o)
+		d.still = append(d.still, o)
+		return
+	}
+	d.change(s)
+}
+
+func (d *differ) change(s Step) {
+	d.steps = append(d.steps, s)
+	d.after = append(d.after, s.Object)
+}
+
+// surplus is an object of the bucket that the site does not have.
+func (d *differ) surplus(have Observed) {
+	if !have.Ours {
+		d.foreign++
+		d.still = append(d.still, have.Object)
+		return
+	}
+	old := have.Object
+	if o, ok := d.live.Site.Lookup(old.Key); ok {
+		old = o
+	} else if i, ok := d.findRetired(old.Key); ok {
+		d.retired = append(d.retired, d.live.Retired[i])
+		d.still = append(d.still, old)
+		return
+	} else {
+		old.Kind = rules.KindOf(old.Key, cmp.Or(old.Headers.ContentType, rules.ContentType(old.Key)))
+	}
+	if old.Kind.Removable() {
+		d.steps = append(d.steps, Step{Op: OpRemove, Object: old, Old: &old, Why: "removed " + noun(old.Kind)})
+		return
+	}
+	d.steps = append(d.steps, Step{Op: OpRetire, Object: old, Old: &old, Why: "no longer used; kept for open pages"})
+	d.retired = append(d.retired, release.Retired{Object: old, Release: d.in.Release, Since: d.in.Now})
+	d.still = append(d.still, old)
+}
+
+// vanished are pages that the live release has, but neither the site nor the
+// bucket: somebody deleted them, and caches may still show them.
+func (d *differ) vanished() {
+	for _, old := range d.live.Site.Objects() {
+		if !old.Kind.Removable() || d.inBucket(old.Key) {
+			continue
+		}
+		if _, wanted := d.in.Site.Lookup(old.Key); !wanted {
+			d.steps = append(d.steps, Step{Op: OpRemove, Object: old, Old: &old, Why: "removed " + noun(old.Kind)})
+		}
+	}
+}
+
+func (d *differ) inBucket(k site.Key) bool {
+	_, ok := slices.BinarySearchFunc(d.in.Live.Objects, k, func(o Observed, k site.Key) int { return cmp.Compare(o.Object.Key, k) })
+	return ok
+}
+
+func (d *differ) findRetired(k site.Key) (int, bool) {
+	return slices.BinarySearchFunc(d.live.Retired, k, func(r release.Retired, k site.Key) int { return cmp.Compare(r.Key, k) })
+}
+
+func phaseOf(k site.Kind, isNew bool) Phase {
+	switch {
+	case k == site.KindImmutable:
+		return PhaseImmutable
+	case k == site.KindFeed:
+		return PhaseFeeds
+	case k == site.KindPage && isNew:
+		return PhaseNewPages
+	case k == site.KindPage:
+		return PhaseChangedPages
+	case isNew:
+		return PhaseNewAssets
+	}
+	return PhaseChangedAssets
+}
+
+func noun(k site.Kind) string {
+	switch k {
+	case site.KindImmutable:
+		return "immutable asset"
+	case site.KindOther:
+		return "file"
+	}
+	return string(k)
+}
+
+func describe(diff []site.HeaderChange) string {
+	parts := make([]string, len(diff))
+	for i, c := range diff {
+		parts[i] = fmt.Sprintf("%s: %s → %s", c.Name, cmp.Or(c.Old, "none"), cmp.Or(c.New, "none"))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// invalidate fills in the URLs that change and the items that cover them.
+// still is everything that stays as it is.
+func (p *Plan) invalidate(in Input, still []site.Object) {
+	changed := map[site.URLPath]bool{}
+	add := func(u invalidation.URL) {
+		if !changed[u.Path] {
+			changed[u.Path] = true
+			p.Changed = append(p.Changed, u)
+		}
+	}
+	if in.View != nil {
+		for _, s := range p.Steps {
+			if s.Op == OpRetire {
+				continue
+			}
+			for _, u := range in.View.URLs(s.Object.Key) {
+				add(invalidation.URL{Path: u.Path, Object: s.Object.Key, Size: s.Object.Size, Why: shortWhy(s, u)})
+			}
+		}
+	}
+	if j := in.Live.State.Journal; j != nil {
+		for _, u := range j.Pending {
+			add(invalidation.URL{Path: u.Path, Object: u.Key, Why: "left over from release " + string(j.Release)})
+		}
+	}
+	p.price(in.View, still, changed)
+}
+
+// price chooses the items, given everything that lives beside the change.
+func (p *Plan) price(view *rules.View, still []site.Object, changed map[site.URLPath]bool) {
+	var untouched []invalidation.URL
+	for _, o := range still {
+		if view == nil {
+			break
+		}
+		touched := false
+		urls := view.URLs(o.Key)
+		for _, u := range urls {
+			touched = touched || changed[u.Path]
+		}
+		if touched {
+			continue
+		}
+		for _, u := range urls {
+			untouched = append(untouched, invalidation.URL{Path: u.Path, Object: o.Key, Size: o.Size})
+		}
+		if len(urls) > 0 {
+			p.LiveObjects++
+			p.LiveBytes += o.Size
+		}
+	}
+	p.Invalidation = invalidation.Choose(p.Changed, untouched)
+}
+
+// shortWhy says in a few words why a URL's answer changes.
+func shortWhy(s Step, u rules.URL) string {
+	switch s.Op {
+	case OpRemove:
+		return "removed"
+	case OpHeaders:
+		return "headers changed"
+	}
+	return u.Why
+}
+
+// guard refuses to empty a site by accident.
+func (p *Plan) guard(live int) {
+	gone, _ := p.Count(OpRemove, OpRetire)
+	if gone*2 > live && live > 0 {
+		p.Guards = append(p.Guards, fmt.Sprintf("this removes %d of the %d objects that are live, more than half", gone, live))
+	}
+}

@@ -1,0 +1,141 @@
+// Package plan decides what a deploy does: it compares the site with what is
+// live and lists, in order and with reasons, every upload, header change,
+// removal and invalidation.
+//
+// It is pure. What `freshet plan` prints is the value that `freshet deploy`
+// carries out. The order never breaks a page (DESIGN section 4): what pages
+// name goes up before them, lists of pages after them, and removed pages go
+// after all uploads and before the invalidation.
+package plan
+
+import (
+	"time"
+
+	"github.com/freshet/freshet/internal/publish/invalidation"
+	"github.com/freshet/freshet/internal/publish/release"
+	"github.com/freshet/freshet/internal/publish/rules"
+	"github.com/freshet/freshet/internal/site"
+)
+
+// Phase is a step of the upload; each is finished before the next begins.
+type Phase int
+
+// The phases in their order.
+const (
+	PhaseImmutable     Phase = iota // names that nobody asks for yet
+	PhaseNewAssets                  // likewise, without a hash
+	PhaseChangedAssets              // pages that are live name these already
+	PhaseNewPages                   // before the pages that link to them
+	PhaseChangedPages
+	PhaseFeeds
+	phases
+)
+
+// Phases is how many there are.
+const Phases = int(phases)
+
+func (p Phase) String() string {
+	return [...]string{"immutable assets", "new assets", "changed assets", "new pages", "changed pages", "feeds"}[p]
+}
+
+// Op is what happens to one object.
+type Op string
+
+// The operations.
+const (
+	OpAdd     Op = "add"     // not live yet
+	OpUpdate  Op = "update"  // other bytes, perhaps other headers too
+	OpHeaders Op = "headers" // the same bytes under other headers: a copy onto itself
+	OpRemove  Op = "remove"  // a page or feed that the site no longer has
+	OpRetire  Op = "retire"  // an asset that the site no longer has: kept for now
+)
+
+// Step is one operation with its reason.
+type Step struct {
+	Op     Op          `json:"op"`
+	Phase  Phase       `json:"phase"` // of uploads and header changes
+	Object site.Object `json:"object"`
+	// Old is what was live before, nil if nothing was or nobody knows what.
+	Old *site.Object `json:"old,omitempty"`
+	// Why is the reason for people: "new page", "content".
+	Why string `json:"why"`
+}
+
+// Plan is everything that one deploy does.
+type Plan struct {
+	Release release.ID `json:"release"`
+	Number  int        `json:"number"`
+	Base    release.ID `json:"base,omitempty"` // what is live; "" before the first release
+	// Resumes is the release whose run was interrupted and is finished by this
+	// plan; "" for none.
+	Resumes release.ID `json:"resumes,omitempty"`
+
+	Steps     []Step `json:"steps"` // uploads and header changes by phase, then removals and retirements, each in key order
+	Unchanged int    `json:"unchanged"`
+	// Foreign counts the objects in the bucket that no release knows; they are
+	// left alone.
+	Foreign int `json:"foreign"`
+
+	Changed      []invalidation.URL `json:"-"` // every URL whose answer changes
+	Invalidation invalidation.Cover `json:"invalidation"`
+	// LiveObjects and LiveBytes are what "/*" would throw away: the objects
+	// that are live and do not change.
+	LiveObjects int   `json:"live_objects"`
+	LiveBytes   int64 `json:"live_bytes"`
+
+	Warnings []string `json:"warnings,omitempty"`
+	// Guards are the reasons why this plan is not carried out unasked.
+	Guards []string `json:"guards,omitempty"`
+
+	// Recorded says that the record already describes exactly this site.
+	Recorded bool `json:"recorded"`
+
+	Site    site.Manifest     `json:"-"` // what is live afterwards; ETags of uploads still missing
+	Retired []release.Retired `json:"-"` // what is kept afterwards
+}
+
+// Empty reports whether there is nothing to do.
+func (p Plan) Empty() bool {
+	return len(p.Steps) == 0 && len(p.Invalidation.Items) == 0 && p.Resumes == "" && p.Recorded
+}
+
+// Count is the number and size of the steps with one of the given operations.
+func (p Plan) Count(ops ...Op) (n int, bytes int64) {
+	for _, s := range p.Steps {
+		for _, op := range ops {
+			if s.Op == op {
+				n++
+				bytes += s.Object.Size
+			}
+		}
+	}
+	return n, bytes
+}
+
+// Observed is one object that the bucket holds, whoever wrote it.
+type Observed struct {
+	Object site.Object
+	// Known says that Object's bytes and headers are known for sure. Where it
+	// is false only key, size and ETag mean anything.
+	Known bool
+	// Ours says that a release or an open journal names the key.
+	Ours bool
+}
+
+// Live is what a plan starts from.
+type Live struct {
+	State release.State
+	// Objects is everything in the bucket but freshet's record, in key order.
+	Objects []Observed
+}
+
+// Input is all that Make looks at.
+type Input struct {
+	Release release.ID // the name of the release to make
+	Site    site.Manifest
+	Live    Live
+	// View says how the distribution shows the bucket; nil where there is no
+	// distribution, and nothing is invalidated.
+	View *rules.View
+	Now  time.Time
+}

@@ -1,0 +1,180 @@
+// Package cloudfront is a remote.CDN on Amazon CloudFront and on services that
+// speak its API.
+//
+// It promises that lists are whole, that a repeated batch with the same caller
+// reference starts nothing, and that throttling of every kind, which CloudFront
+// partly reports as a plain 400 that no SDK retries, comes back as
+// remote.ErrTemporary. Passing faults are tried three times within a few
+// seconds; pacing and longer waits are the engine's.
+//
+// It leaves out changes of distributions, distribution tenants, and everything
+// about paths: what may be sent is decided by package invalidation.
+//
+// It follows the CloudFront API Reference, 2020-05-31, and the fact sheet,
+// sections 1.5 to 1.8 and 5.9.
+package cloudfront
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awscf "github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+
+	"github.com/freshet/freshet/internal/publish/remote"
+	"github.com/freshet/freshet/internal/publish/remote/s3/session"
+)
+
+var _ remote.CDN = (*CDN)(nil)
+
+// attempts is how often one request is tried: enough for a lost connection,
+// short enough that the engine sees throttling at once.
+const attempts = 3
+
+// Credentials is a fixed pair of keys; it prints as [redacted].
+type Credentials = session.Credentials
+
+// Options says how to reach CloudFront.
+type Options struct {
+	Region      string             // only signed for; "" asks the SDK's chain, then takes us-east-1
+	Endpoint    string             // "http://127.0.0.1:9001"; "" asks the SDK's chain, then takes AWS
+	Profile     string             // "" asks the SDK's chain
+	Credentials Credentials        // zero asks the SDK's chain
+	HTTPClient  session.HTTPClient // for tests; nil makes one
+}
+
+// CDN is the CloudFront account of the credentials. It is safe for concurrent
+// use.
+type CDN struct {
+	client *awscf.Client
+	mu     sync.Mutex        // held for one look-up or store
+	arns   map[string]string // by distribution id, as far as they were read; guarded by mu
+}
+
+// Open prepares the connection and makes no request of its own.
+// remote.ErrCredentials where the profile does not exist.
+func Open(ctx context.Context, o Options) (*CDN, error) {
+	cfg, err := session.Load(ctx, session.Options{
+		Region: o.Region, Profile: o.Profile, Credentials: o.Credentials,
+		Attempts: attempts, HTTPClient: o.HTTPClient,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open CloudFront: %w", err)
+	}
+	client := awscf.NewFromConfig(cfg, func(c *awscf.Options) {
+		if o.Endpoint != "" {
+			c.BaseEndpoint = &o.Endpoint
+		}
+	})
+	return &CDN{client: client, arns: map[string]string{}}, nil
+}
+
+// Distribution reads one distribution. remote.ErrNotFound.
+func (c *CDN) Distribution(ctx context.Context, id string) (remote.Distribution, error) {
+	call := "read distribution " + id
+	if id == "" {
+		return remote.Distribution{}, fmt.Errorf("%s: %w: the id is empty", call, remote.ErrNotFound)
+	}
+	out, err := c.client.GetDistribution(ctx, &awscf.GetDistributionInput{Id: &id})
+	if err != nil {
+		return remote.Distribution{}, c.fail(ctx, call, c.right("cloudfront:GetDistribution", id), err)
+	}
+	d := out.Distribution
+	if d == nil || d.DistributionConfig == nil {
+		return remote.Distribution{}, fmt.Errorf("%s: the answer has no configuration", call)
+	}
+	c.remember(id, aws.ToString(d.ARN))
+	return remote.Distribution{
+		ID:                aws.ToString(d.Id),
+		Domain:            aws.ToString(d.DomainName),
+		Aliases:           aliases(d.DistributionConfig.Aliases),
+		Enabled:           aws.ToBool(d.DistributionConfig.Enabled),
+		Deployed:          aws.ToString(d.Status) == deployed,
+		DefaultRootObject: aws.ToString(d.DistributionConfig.DefaultRootObject),
+		Origins:           origins(d.DistributionConfig.Origins),
+	}, nil
+}
+
+// deployed is the other of the two statuses of a distribution; fact 5.9.
+const deployed = "Deployed"
+
+// Distributions lists all distributions. CloudFront's list does not tell
+// DefaultRootObject, so it is "" here; Distribution has it.
+func (c *CDN) Distributions(ctx context.Context) ([]remote.Distribution, error) {
+	const call = "list distributions"
+	var all []remote.Distribution
+	in := &awscf.ListDistributionsInput{}
+	for {
+		out, err := c.client.ListDistributions(ctx, in)
+		if err != nil {
+			return nil, c.fail(ctx, call, "needs cloudfront:ListDistributions on *", err)
+		}
+		list := out.DistributionList
+		if list == nil {
+			return nil, fmt.Errorf("%s: the answer has no list", call)
+		}
+		for _, d := range list.Items {
+			all = append(all, c.summary(d))
+		}
+		if !aws.ToBool(list.IsTruncated) {
+			return all, nil
+		}
+		next := aws.ToString(list.NextMarker)
+		if next == "" || next == aws.ToString(in.Marker) {
+			return nil, fmt.Errorf("%s: the answer says that there is more, but not where to go on", call)
+		}
+		in.Marker = &next
+	}
+}
+
+func (c *CDN) summary(d types.DistributionSummary) remote.Distribution {
+	c.remember(aws.ToString(d.Id), aws.ToString(d.ARN))
+	return remote.Distribution{
+		ID:       aws.ToString(d.Id),
+		Domain:   aws.ToString(d.DomainName),
+		Aliases:  aliases(d.Aliases),
+		Enabled:  aws.ToBool(d.Enabled),
+		Deployed: aws.ToString(d.Status) == deployed,
+		Origins:  origins(d.Origins),
+	}
+}
+
+func aliases(a *types.Aliases) []string {
+	if a == nil {
+		return nil
+	}
+	return a.Items
+}
+
+func origins(o *types.Origins) []remote.Origin {
+	if o == nil {
+		return nil
+	}
+	out := make([]remote.Origin, len(o.Items))
+	for i, origin := range o.Items {
+		out[i] = remote.Origin{
+			ID: aws.ToString(origin.Id), Domain: aws.ToString(origin.DomainName), Path: aws.ToString(origin.OriginPath),
+		}
+	}
+	return out
+}
+
+func (c *CDN) remember(id, arn string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.arns[id] = arn
+}
+
+// right names what a call needs. The account number is known once the
+// distribution has been read; until then a "*", which policies take too.
+func (c *CDN) right(action, id string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	arn := c.arns[id]
+	if arn == "" {
+		arn = "arn:aws:cloudfront::*:distribution/" + id
+	}
+	return "needs " + action + " on " + arn
+}

@@ -1,0 +1,143 @@
+package cloudfront_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet/freshet/internal/cloud/control"
+	"github.com/freshet/freshet/internal/publish/remote"
+	"github.com/freshet/freshet/internal/publish/remote/cloudfront"
+	"github.com/freshet/freshet/internal/publish/remote/remotetest"
+)
+
+var keys = cloudfront.Credentials{AccessKeyID: "AKIDTEST", SecretAccessKey: "test/secret+key"}
+
+// isolate keeps the machine's own AWS configuration out of the tests.
+func isolate(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDFRONT",
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_RETRY_MODE", "AWS_MAX_ATTEMPTS", "AWS_CA_BUNDLE"} {
+		t.Setenv(name, "")
+	}
+	none := filepath.Join(t.TempDir(), "none")
+	t.Setenv("AWS_CONFIG_FILE", none)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", none)
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+}
+
+// edges accepts everything at once.
+type edges struct{}
+
+func (edges) Invalidate(context.Context, string, uint64, []string) error { return nil }
+func (edges) Configure(context.Context, string, control.DistributionConfig) error {
+	return nil
+}
+
+// serve runs the embedded control API with n distributions and returns the
+// first one's id.
+func serve(t *testing.T, n int) (cdn *cloudfront.CDN, id string) {
+	t.Helper()
+	server, err := control.Open(filepath.Join(t.TempDir(), "control.db"), edges{}, control.Options{
+		Credentials: control.Credentials{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for i := range n {
+		d, err := server.EnsureDistribution(t.Context(), config(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			id = d.ID
+		}
+	}
+	front := httptest.NewServer(server.Handler())
+	t.Cleanup(front.Close)
+	return openAt(t, front.URL), id
+}
+
+func openAt(t *testing.T, url string) *cloudfront.CDN {
+	t.Helper()
+	cdn, err := cloudfront.Open(t.Context(), cloudfront.Options{Region: "eu-central-1", Endpoint: url, Credentials: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cdn
+}
+
+func config(i int) control.DistributionConfig {
+	return control.DistributionConfig{
+		CallerReference: fmt.Sprint("site-", i), Enabled: true, DefaultRootObject: "index.html",
+		Aliases: []string{fmt.Sprintf("www%d.example.org", i)},
+		Origins: []control.Origin{{ID: "bucket", DomainName: "site.s3.eu-central-1.amazonaws.com", OriginPath: "/production", S3Origin: &control.S3Origin{}}},
+		DefaultCacheBehavior: control.CacheBehavior{
+			TargetOriginID: "bucket", ViewerProtocolPolicy: "allow-all", CachePolicyID: "658327ea-f89d-4fab-a63d-7e88639e58f6",
+		},
+	}
+}
+
+func TestContract(t *testing.T) {
+	isolate(t)
+	remotetest.CDN(t, func(t *testing.T) (remote.CDN, string) { return serve(t, 1) })
+}
+
+// TestContractReal runs on a real distribution where the environment names one.
+func TestContractReal(t *testing.T) {
+	id := os.Getenv(remotetest.EnvDistribution)
+	if id == "" {
+		t.Skip("no distribution: set " + remotetest.EnvDistribution)
+	}
+	remotetest.CDN(t, func(t *testing.T) (remote.CDN, string) {
+		cdn, err := cloudfront.Open(t.Context(), cloudfront.Options{Endpoint: os.Getenv(remotetest.EnvCloudFrontEndpoint)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cdn, id
+	})
+}
+
+func TestDistribution(t *testing.T) {
+	isolate(t)
+	cdn, id := serve(t, 1)
+	got, err := cdn.Distribution(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := remote.Distribution{
+		ID: id, Domain: got.Domain, Aliases: []string{"www0.example.org"}, Enabled: true, Deployed: got.Deployed,
+		DefaultRootObject: "index.html",
+		Origins:           []remote.Origin{{ID: "bucket", Domain: "site.s3.eu-central-1.amazonaws.com", Path: "/production"}},
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("Distribution (-got +want):\n%s", diff)
+	}
+}
+
+func TestDistributionsPages(t *testing.T) {
+	isolate(t)
+	const n = 130 // CloudFront and the embedded control API show 100 on a page
+	cdn, _ := serve(t, n)
+	all, err := cdn.Distributions(t.Context())
+	if err != nil || len(all) != n {
+		t.Errorf("Distributions: %d, %v; want %d", len(all), err, n)
+	}
+	seen := map[string]bool{}
+	for _, d := range all {
+		if seen[d.ID] {
+			t.Errorf("%s is listed twice", d.ID)
+		}
+		seen[d.ID] = true
+	}
+}

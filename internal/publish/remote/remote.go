@@ -1,0 +1,187 @@
+// Package remote is the contract between the publisher and the services it
+// publishes to: a Store that keeps objects and a CDN that caches them.
+//
+// Each method says what holds when it returns, whether a repeat is safe, and
+// which sentinel comes back. The suite in remotetest checks all of it on every
+// implementation. Retries of passing faults are the engine's business
+// (package deploy): an implementation reports them with ErrTemporary and does
+// not hide a long wait.
+//
+// Facts about S3 and CloudFront follow the fact sheet, sections 1 and 7.
+package remote
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/freshet/freshet/internal/site"
+)
+
+// What an implementation reports, to be asked with errors.Is. An error may be
+// several of them at once.
+var (
+	// ErrNotFound: there is no such object, distribution or invalidation.
+	ErrNotFound = errors.New("not found")
+	// ErrNoBucket: the bucket itself does not exist (or lies elsewhere).
+	ErrNoBucket = errors.New("no such bucket")
+	// ErrPrecondition: a conditional write found another state than expected.
+	ErrPrecondition = errors.New("precondition failed")
+	// ErrDenied: the credentials are valid but lack a right. The error text
+	// names the action and the resource.
+	ErrDenied = errors.New("access denied")
+	// ErrCredentials: there are no credentials, or they are wrong or expired.
+	ErrCredentials = errors.New("no valid credentials")
+	// ErrTemporary: throttled, overloaded, timed out or cut off; the same call
+	// may work later. Whether it took effect is unknown.
+	ErrTemporary = errors.New("temporary failure")
+	// ErrReferenceReused: the caller reference was used for other items.
+	ErrReferenceReused = errors.New("caller reference already used for other paths")
+	// ErrContent: the bytes that arrived are not those that were announced.
+	ErrContent = errors.New("content does not match its checksum")
+	// ErrUnsupported: the service lacks what freshet needs, for example
+	// conditional writes.
+	ErrUnsupported = errors.New("not supported by this service")
+)
+
+// Condition makes a write depend on what is there. The zero Condition always
+// holds.
+type Condition struct {
+	Absent bool   // the key must not exist
+	ETag   string // the object's ETag must be this one, without quotes; "" means any
+}
+
+// Info is what a listing tells of an object.
+type Info struct {
+	Key          site.Key
+	Size         int64  // bytes
+	ETag         string // without quotes
+	LastModified time.Time
+}
+
+// Head is what a HEAD request tells of an object.
+type Head struct {
+	Info
+	Headers site.Headers
+	Digest  site.Digest // zero where the store does not know the SHA-256
+}
+
+// Put is one write of a whole object.
+type Put struct {
+	Key     site.Key
+	Size    int64       // bytes
+	Digest  site.Digest // SHA-256 of the body; never zero
+	Headers site.Headers
+	If      Condition
+	// Body yields Size bytes. The store reads it from its current position and
+	// may seek back to repeat a request; it does not close it.
+	Body io.ReadSeeker
+}
+
+// Store is a bucket, or the part of one below a prefix: all keys are relative
+// to that prefix, and nothing outside it can be reached. It is safe for
+// concurrent use. Reads see every write that returned before (fact sheet 7.6).
+type Store interface {
+	// String names the store for people: "s3://bucket/prefix".
+	String() string
+
+	// Get reads a whole small object, of at most 256 MiB. ErrNotFound.
+	Get(ctx context.Context, key site.Key) (data []byte, etag string, err error)
+
+	// Head asks for headers and, where the store knows it, the digest.
+	// ErrNotFound.
+	Head(ctx context.Context, key site.Key) (Head, error)
+
+	// Put writes an object whole or not at all and returns its ETag without
+	// quotes. When it returns nil, bytes and headers are persisted together.
+	// An unconditional repeat is safe. ErrPrecondition where put.If does not
+	// hold, ErrContent where the body is not what Size and Digest say; both
+	// leave what was there.
+	Put(ctx context.Context, put Put) (etag string, err error)
+
+	// Copy gives dst the bytes of src and exactly the headers h, inside the
+	// store. src and dst may be the same key, which changes the headers alone.
+	// It returns dst's ETag. A repeat is safe. ErrNotFound.
+	Copy(ctx context.Context, src, dst site.Key, h site.Headers) (etag string, err error)
+
+	// Delete removes the keys; a key that is not there is no error. Answers
+	// are read item by item: when some fail, the others are gone, and the
+	// error joins one KeyError for each failed key in key order. A repeat is
+	// safe.
+	Delete(ctx context.Context, keys []site.Key) error
+
+	// List calls page with all objects whose keys begin with prefix and are
+	// greater than after, in byte order, in pages of at most 1,000. It is whole
+	// or it fails: when it returns nil, every object was shown. An error from
+	// page ends it and is returned.
+	List(ctx context.Context, prefix, after string, page func([]Info) error) error
+
+	// Dirs lists the "folders" right below prefix, which is "" or ends in a
+	// slash, whose names begin with start; each ends in a slash.
+	Dirs(ctx context.Context, prefix, start string) ([]string, error)
+}
+
+// KeyError is a failure that concerns one key of a batch.
+type KeyError struct {
+	Key site.Key
+	Err error
+}
+
+func (e *KeyError) Error() string { return string(e.Key) + ": " + e.Err.Error() }
+
+// Unwrap is the cause.
+func (e *KeyError) Unwrap() error { return e.Err }
+
+// Distribution is what the publisher needs to know of a CDN distribution.
+type Distribution struct {
+	ID      string
+	Domain  string // what viewers ask for: "d111111abcdef8.cloudfront.net", or host:port of a local edge
+	Aliases []string
+	Enabled bool
+	// Deployed is false while a change of configuration is still spreading.
+	Deployed          bool
+	DefaultRootObject string // "" means none
+	Origins           []Origin
+}
+
+// Origin is one place that a distribution fetches from.
+type Origin struct {
+	ID     string
+	Domain string // "bucket.s3.eu-central-1.amazonaws.com"
+	Path   string // prepended to every request: "" or "/production"
+}
+
+// Invalidation statuses, spelled as CloudFront does; there is no third one.
+const (
+	InProgress = "InProgress"
+	Completed  = "Completed"
+)
+
+// Invalidation is one accepted batch.
+type Invalidation struct {
+	ID      string
+	Status  string // InProgress or Completed
+	Created time.Time
+	Items   []string // as sent
+}
+
+// CDN is a content delivery network in front of stores. It is safe for
+// concurrent use.
+type CDN interface {
+	// Distribution reads one distribution. ErrNotFound.
+	Distribution(ctx context.Context, id string) (Distribution, error)
+
+	// Distributions lists all of them, whole or not at all, in the CDN's order.
+	Distributions(ctx context.Context) ([]Distribution, error)
+
+	// Invalidate submits a batch. A repeat with the same reference and items
+	// returns the earlier invalidation and starts nothing, so a call whose
+	// outcome is unknown is simply repeated. ErrReferenceReused where the
+	// reference stands for other items. When it returns nil the batch is
+	// accepted; it has taken effect once Invalidation says Completed.
+	Invalidate(ctx context.Context, distribution, reference string, items []string) (Invalidation, error)
+
+	// Invalidation reads one invalidation. ErrNotFound.
+	Invalidation(ctx context.Context, distribution, id string) (Invalidation, error)
+}

@@ -1,0 +1,132 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/freshet/freshet/internal/publish/remote"
+	"github.com/freshet/freshet/internal/publish/remote/s3/session"
+	"github.com/freshet/freshet/internal/site"
+)
+
+// copyPartSize is what one request of a multipart copy moves, in bytes.
+const copyPartSize = 1 << 30
+
+// Copy copies inside S3 and gives dst exactly the headers h: REPLACE drops what
+// is not restated (fact 7.5). Objects above 5 GiB, which one request cannot
+// copy, are copied in parts.
+func (s *Store) Copy(ctx context.Context, src, dst site.Key, h site.Headers) (string, error) {
+	tag, err := s.copyWhole(ctx, src, dst, h)
+	if err != nil && tooLarge(err) {
+		tag, err = s.copyInParts(ctx, src, dst, h)
+	}
+	if err != nil {
+		right := fmt.Sprintf("needs s3:GetObject on %s and s3:PutObject on %s", s.object(src), s.object(dst))
+		return "", s.fail(ctx, fmt.Sprintf("copy %s to %s", src, dst), right, err)
+	}
+	return tag, nil
+}
+
+func (s *Store) copyWhole(ctx context.Context, src, dst site.Key, h site.Headers) (string, error) {
+	out, err := s.client.CopyObject(ctx, &awss3.CopyObjectInput{
+		Bucket: &s.bucket, Key: s.full(dst), CopySource: s.source(src),
+		MetadataDirective: types.MetadataDirectiveReplace,
+		// The copy of a multipart object gets a full-object checksum this way.
+		ChecksumAlgorithm:  types.ChecksumAlgorithmSha256,
+		ContentType:        contentType(h),
+		CacheControl:       header(h.CacheControl),
+		ContentEncoding:    header(h.ContentEncoding),
+		ContentDisposition: header(h.ContentDisposition),
+		ContentLanguage:    header(h.ContentLanguage),
+	})
+	if err != nil {
+		return "", err
+	}
+	if out.CopyObjectResult == nil {
+		return "", fmt.Errorf("%w: the answer to the copy was empty", remote.ErrTemporary)
+	}
+	return etag(out.CopyObjectResult.ETag), nil
+}
+
+// tooLarge reports whether S3 refused to copy because of the size. Asking for
+// the size first would cost a request for every copy.
+func tooLarge(err error) bool {
+	f := session.Read(err)
+	return f.Status == http.StatusBadRequest &&
+		(f.Code == "EntityTooLarge" || f.Code == "InvalidRequest" && strings.Contains(f.Message, "larger than the maximum"))
+}
+
+func (s *Store) copyInParts(ctx context.Context, src, dst site.Key, h site.Headers) (string, error) {
+	from, err := s.head(ctx, src)
+	if err != nil {
+		return "", err
+	}
+	id, err := s.createUpload(ctx, dst, h, "")
+	if err != nil {
+		return "", err
+	}
+	parts, err := s.copyRanges(ctx, src, dst, id, from)
+	if err == nil {
+		var tag string
+		if tag, err = s.complete(ctx, dst, id, parts, remote.Condition{}); err == nil {
+			return tag, nil
+		}
+	}
+	return "", s.abandon(ctx, dst, id, err)
+}
+
+// copyRanges copies all parts of the version of src that from describes.
+func (s *Store) copyRanges(ctx context.Context, src, dst site.Key, id *string, from *awss3.HeadObjectOutput) ([]types.CompletedPart, error) {
+	total := aws.ToInt64(from.ContentLength)
+	size := max(s.copyParts, (total+maxParts-1)/maxParts)
+	parts := make([]types.CompletedPart, (total+size-1)/size)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(partsAtOnce)
+	for i := range parts {
+		first := int64(i) * size
+		last := min(first+size, total) - 1
+		group.Go(func() error {
+			out, err := s.client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
+				Bucket: &s.bucket, Key: s.full(dst), UploadId: id, PartNumber: aws.Int32(int32(i + 1)),
+				CopySource: s.source(src), CopySourceIfMatch: from.ETag,
+				CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", first, last)),
+			})
+			if err != nil {
+				return err
+			}
+			parts[i] = types.CompletedPart{PartNumber: aws.Int32(int32(i + 1))}
+			if r := out.CopyPartResult; r != nil {
+				parts[i].ETag = r.ETag
+			}
+			return nil
+		})
+	}
+	return parts, group.Wait()
+}
+
+// source is the value of x-amz-copy-source, which S3 decodes like a query: a
+// raw "+" would be a space.
+func (s *Store) source(key site.Key) *string {
+	const hexDigits = "0123456789ABCDEF"
+	var b strings.Builder
+	for _, c := range []byte(s.bucket + "/" + s.prefix + string(key)) {
+		if unreserved(c) {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', hexDigits[c>>4], hexDigits[c&15]})
+		}
+	}
+	return aws.String(b.String())
+}
+
+// unreserved is the set of RFC 3986 2.3, and the slash.
+func unreserved(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~/", c) >= 0
+}

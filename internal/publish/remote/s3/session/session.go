@@ -1,0 +1,191 @@
+// Package session holds what the two AWS adapters of package remote share: how
+// a connection to AWS is configured, and how its failures are read.
+//
+// It promises that credentials, profiles, SSO, OIDC, regions and endpoints come
+// from the AWS SDK's own chain, that secrets print as [redacted], that the
+// SDK's log lines never reach the terminal, and that every failure keeps its
+// cause and request id and carries the sentinels of package remote that hold
+// for all of AWS. What only S3 or only CloudFront says is read by its adapter.
+//
+// It makes no request itself; loading a configuration asks the network only
+// where the chain needs to. It follows the AWS SDKs and Tools Reference Guide
+// and the fact sheet, sections 1.6 and 7.
+package session
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/logging"
+
+	"github.com/freshet/freshet/internal/publish/remote"
+)
+
+// DefaultRegion is what a session signs for when nothing names a region. S3
+// answers a wrong one with the right one, and CloudFront has no other.
+const DefaultRegion = "us-east-1"
+
+// DefaultConns is how many connections to one host a session keeps when
+// Options does not say.
+const DefaultConns = 64
+
+// maxBackoff is the longest pause between two attempts of one request. The
+// SDK's own 20 s would hide an outage from the engine.
+const maxBackoff = 5 * time.Second
+
+// Credentials is a fixed pair of keys, for stores that have their own. The
+// zero value means that the SDK's chain is asked.
+type Credentials struct {
+	AccessKeyID     string
+	SecretAccessKey string
+	SessionToken    string // "" for keys that do not expire
+}
+
+// IsZero reports whether c holds no keys.
+func (c Credentials) IsZero() bool { return c == Credentials{} }
+
+// Format prints [redacted] for every verb, so that no message can carry a
+// secret.
+func (c Credentials) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[redacted]") }
+
+// MarshalText writes [redacted], for JSON and for structured logs.
+func (c Credentials) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+
+// HTTPClient sends one request; *http.Client is one.
+type HTTPClient interface {
+	Do(*http.Request) (*http.Response, error)
+}
+
+// Options says what differs from the SDK's own chain.
+type Options struct {
+	Region      string      // "" asks the chain, then takes DefaultRegion
+	Profile     string      // a name in ~/.aws/config; "" asks AWS_PROFILE
+	Credentials Credentials // zero asks the chain
+	MaxConns    int         // connections to one host; 0 means DefaultConns
+	Attempts    int         // tries of one request, unless AWS_MAX_ATTEMPTS or the profile says
+	HTTPClient  HTTPClient  // for S3 or CloudFront itself, not for the chain; nil makes one with sensible time limits
+}
+
+// Load reads the configuration. remote.ErrCredentials where the named profile
+// does not exist; missing keys show only when the first request is signed.
+func Load(ctx context.Context, o Options) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, o.loaders()...)
+	if err != nil {
+		return aws.Config{}, loadError(err)
+	}
+	if o.HTTPClient != nil {
+		// Not a loader: AWS_CA_BUNDLE can only be added to a client of the SDK's.
+		cfg.HTTPClient = o.HTTPClient
+	}
+	if cfg.Region == "" {
+		cfg.Region = DefaultRegion
+	}
+	if cfg.RetryMaxAttempts == 0 {
+		cfg.RetryMaxAttempts = o.Attempts
+	}
+	cfg.Retryer = retryer(cfg.RetryMode, cfg.RetryMaxAttempts)
+	if cfg.Credentials != nil {
+		cfg.Credentials = provider{cfg.Credentials}
+	}
+	return cfg, nil
+}
+
+func (o Options) loaders() []func(*config.LoadOptions) error {
+	fns := []func(*config.LoadOptions) error{
+		config.WithLogger(logging.Nop{}),
+		config.WithHTTPClient(o.client()),
+	}
+	if o.Region != "" {
+		fns = append(fns, config.WithRegion(o.Region))
+	}
+	if o.Profile != "" {
+		fns = append(fns, config.WithSharedConfigProfile(o.Profile))
+	}
+	if c := o.Credentials; !c.IsZero() {
+		static := credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
+		fns = append(fns, config.WithCredentialsProvider(static))
+	}
+	return fns
+}
+
+// client is the one HTTP client of a session. S3 speaks HTTP/1.1, where
+// concurrency is connections, so the pool is as large as the concurrency.
+func (o Options) client() *awshttp.BuildableClient {
+	conns := o.MaxConns
+	if conns <= 0 {
+		conns = DefaultConns
+	}
+	return awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = 10 * time.Second }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.MaxConnsPerHost = conns
+			t.MaxIdleConnsPerHost = conns
+			t.MaxIdleConns = 2 * conns
+			t.IdleConnTimeout = 60 * time.Second
+			t.TLSHandshakeTimeout = 10 * time.Second
+			t.ResponseHeaderTimeout = time.Minute // counts once the body has been sent
+			t.DisableCompression = true           // bodies must arrive as they are stored
+		})
+}
+
+func retryer(mode aws.RetryMode, attempts int) func() aws.Retryer {
+	standard := func(o *retry.StandardOptions) {
+		o.MaxAttempts = attempts
+		o.MaxBackoff = maxBackoff
+	}
+	if mode == aws.RetryModeAdaptive {
+		return func() aws.Retryer {
+			return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
+				o.StandardOptions = append(o.StandardOptions, standard)
+			})
+		}
+	}
+	return func() aws.Retryer { return retry.NewStandard(standard) }
+}
+
+// EffectFree is a retryer for writes that must not be repeated once they may
+// have taken effect: it repeats only what the service has certainly refused,
+// which is throttling and the codes given.
+func EffectFree(attempts int, codes ...string) aws.Retryer {
+	set := map[string]struct{}{}
+	for _, c := range codes {
+		set[c] = struct{}{}
+	}
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = attempts
+		o.MaxBackoff = maxBackoff
+		o.Retryables = []retry.IsErrorRetryable{
+			retry.NoRetryCanceledError{},
+			retry.RetryableErrorCode{Codes: retry.DefaultThrottleErrorCodes},
+			retry.RetryableErrorCode{Codes: set},
+		}
+	})
+}
+
+// provider marks the chain's failures, which the SDK does not type.
+type provider struct{ aws.CredentialsProvider }
+
+// Retrieve asks the chain. remote.ErrCredentials.
+func (p provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := p.CredentialsProvider.Retrieve(ctx)
+	if err != nil && ctx.Err() == nil {
+		return c, &chainError{err}
+	}
+	return c, err
+}
+
+// chainError says that the chain found no usable credentials. It hides the
+// network errors below it, so that a laptop outside EC2 does not look like a
+// passing fault.
+type chainError struct{ err error }
+
+func (e *chainError) Error() string   { return e.err.Error() }
+func (e *chainError) Is(t error) bool { return t == remote.ErrCredentials }
