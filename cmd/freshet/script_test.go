@@ -152,7 +152,7 @@ func httpget(args []string) error {
 }
 
 // jsonpath prints one value of the JSON object on standard input, compact:
-// "jsonpath .invalidation.items.0". ".x.#" is a length.
+// "jsonpath .invalidation.items.0". ".x.len" is the length of a list.
 func jsonpath(args []string) error {
 	if len(args) != 1 {
 		return errors.New("usage: jsonpath .path")
@@ -180,7 +180,7 @@ func lookup(data []byte, path string) (string, error) {
 			}
 			v = next
 		case []any:
-			if name == "#" {
+			if name == "len" {
 				v = float64(len(at))
 				continue
 			}
