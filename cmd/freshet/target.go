@@ -72,7 +72,7 @@ func (a *app) open(ctx context.Context, p project, readOnly bool) (t *target, er
 	}
 	t.store, err = s3.Open(ctx, s3.Options{
 		Bucket: named.Bucket, Prefix: named.Prefix, Region: named.Region, Endpoint: named.Endpoint,
-		Profile: named.Profile, Credentials: keys, MaxConns: 2 * jobs,
+		Credentials: keys, Isolated: t.embedded, MaxConns: 2 * jobs,
 	})
 	if err != nil {
 		return t, err
@@ -94,7 +94,7 @@ func (a *app) open(ctx context.Context, p project, readOnly bool) (t *target, er
 // connectCDN finds the distribution and how it shows the bucket.
 func (t *target) connectCDN(ctx context.Context, named config.Target, keys cloudfront.Credentials) (err error) {
 	if t.cdn, err = cloudfront.Open(ctx, cloudfront.Options{
-		Region: named.Region, Endpoint: named.CloudFrontEndpoint, Profile: named.Profile, Credentials: keys,
+		Region: named.Region, Endpoint: named.CloudFrontEndpoint, Credentials: keys, Isolated: t.embedded,
 	}); err != nil {
 		return err
 	}

@@ -24,23 +24,27 @@ const module = "github.com/freshet/freshet/"
 var allowed = map[string][]string{
 	"site":    {},
 	"durable": {},
+	"nearest": {},
 
-	"publish/rules":        {"site"},
-	"publish/invalidation": {"site"},
-	"publish/scan":         {"site"},
-	"publish/remote":       {"site"},
-	"publish/release":      {"site", "publish/remote"},
-	"publish/plan":         {"site", "publish/rules", "publish/invalidation", "publish/release"},
+	"publish/rules":              {"site"},
+	"publish/invalidation":       {"site"},
+	"publish/invalidation/cover": {},
+	"publish/scan":               {"site"},
+	"publish/remote":             {"site"},
+	"publish/release":            {"site", "publish/remote"},
+	"publish/plan":               {"site", "publish/rules", "publish/invalidation", "publish/release"},
 	"publish/deploy": {
 		"site", "publish/rules", "publish/scan", "publish/remote", "publish/release", "publish/plan",
 	},
-	"publish/remote/s3":         {"site", "publish/remote"},
-	"publish/remote/cloudfront": {"site", "publish/remote"},
+	"publish/remote/session":    {"publish/remote"},
+	"publish/remote/s3":         {"site", "publish/remote", "publish/remote/session"},
+	"publish/remote/cloudfront": {"site", "publish/remote", "publish/remote/session"},
 	"publish/remote/memory":     {"site", "publish/remote"},
+	"publish/remote/readonly":   {"site", "publish/remote"},
 	"publish/remote/viewer":     {"site", "publish/remote"},
 	"publish/remote/remotetest": {"site", "publish/remote"},
 
-	"project/config": {},
+	"project/config": {"nearest"},
 	"project/detect": {},
 	"project/build":  {},
 
@@ -58,7 +62,7 @@ var allowed = map[string][]string{
 
 // exclusive maps a library to the only packages that may use it.
 var exclusive = map[string][]string{
-	"github.com/aws/":               {"publish/remote/s3", "publish/remote/cloudfront"},
+	"github.com/aws/":               {"publish/remote/session", "publish/remote/s3", "publish/remote/cloudfront"},
 	"github.com/rclone/gofakes3":    {"cloud/objects"},
 	"go.etcd.io/bbolt":              {"cloud/objects", "cloud/control"},
 	"github.com/maypok86/otter":     {"cloud/edge"},

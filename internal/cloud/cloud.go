@@ -250,6 +250,9 @@ func (c *Cloud) Close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
+	if c.edges != nil {
+		c.edges.events.Close() // streams of the console would go on for ever
+	}
 	errs = append(errs, c.servers.close(ctx))
 	c.stop()
 	if c.control != nil {

@@ -1,4 +1,7 @@
 // Package nearest finds what somebody probably meant to type.
+//
+// It compares bytes, so a character outside ASCII counts as two to four. It is
+// pure.
 package nearest
 
 // Of is the option that is most like word, and whether any is like it at all:
@@ -10,17 +13,17 @@ func Of(word string, options []string) (string, bool) {
 		if d := len(option) - len(word); d >= limit || -d >= limit {
 			continue
 		}
-		if d := distance(word, option, limit); d < limit {
+		if d := Distance(word, option, limit); d < limit {
 			best, limit = option, d
 		}
 	}
 	return best, best != ""
 }
 
-// distance is how many insertions, deletions, replacements and swaps of
+// Distance is how many insertions, deletions, replacements and swaps of
 // neighbouring bytes turn a into b (optimal string alignment); it may answer
 // limit as soon as the distance cannot stay below it.
-func distance(a, b string, limit int) int {
+func Distance(a, b string, limit int) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j

@@ -1,6 +1,10 @@
 package nearest
 
-import "testing"
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
 
 func TestOf(t *testing.T) {
 	for _, tt := range []struct {
@@ -23,4 +27,52 @@ func TestOf(t *testing.T) {
 			}
 		})
 	}
+}
+
+// slow is the same distance by its definition, for short words.
+func slow(a, b string) int {
+	switch {
+	case a == "":
+		return len(b)
+	case b == "":
+		return len(a)
+	}
+	la, lb := len(a)-1, len(b)-1
+	d := min(slow(a[:la], b)+1, slow(a, b[:lb])+1)
+	if a[la] == b[lb] {
+		d = min(d, slow(a[:la], b[:lb]))
+	} else {
+		d = min(d, slow(a[:la], b[:lb])+1)
+	}
+	if la > 0 && lb > 0 && a[la] == b[lb-1] && a[la-1] == b[lb] {
+		d = min(d, slow(a[:la-1], b[:lb-1])+1)
+	}
+	return d
+}
+
+func TestDistance(t *testing.T) {
+	word := rapid.StringMatching(`[abc]{0,6}`)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b, limit := word.Draw(t, "a"), word.Draw(t, "b"), rapid.IntRange(1, 8).Draw(t, "limit")
+		got, want := Distance(a, b, limit), slow(a, b)
+		if min(got, limit) != min(want, limit) {
+			t.Fatalf("Distance(%q, %q, %d) = %d, want %d", a, b, limit, got, want)
+		}
+	})
+}
+
+func TestOfIsTheNearest(t *testing.T) {
+	word := rapid.StringMatching(`[abc]{0,6}`)
+	rapid.Check(t, func(t *rapid.T) {
+		w, options := word.Draw(t, "word"), rapid.SliceOf(word).Draw(t, "options")
+		want, least := "", (len(w)+1)/2
+		for _, o := range options {
+			if d := slow(w, o); d < least {
+				want, least = o, d
+			}
+		}
+		if got, ok := Of(w, options); got != want || ok != (want != "") {
+			t.Fatalf("Of(%q, %q) = %q, %v, want %q", w, options, got, ok, want)
+		}
+	})
 }

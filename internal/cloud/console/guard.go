@@ -43,12 +43,13 @@ func guard(host string, next http.Handler) http.Handler {
 	})
 }
 
-// ownNames are the values of Host that mean this console, each with its port.
+// ownNames are the values of Host that mean this console, each with its port;
+// none for a host that is none.
 func ownNames(host string) []string {
 	host = withPort(host)
 	_, port, err := net.SplitHostPort(host)
 	if err != nil {
-		return []string{host}
+		return nil
 	}
 	return []string{host, net.JoinHostPort("localhost", port), net.JoinHostPort("127.0.0.1", port)}
 }

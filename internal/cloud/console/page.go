@@ -23,7 +23,7 @@ const maxItems = 100
 func parsePage() *template.Template {
 	return template.Must(template.New("page.html").Funcs(template.FuncMap{
 		"bytes": showBytes[int64], "size": showBytes[int], "count": showCount[int64], "number": showCount[int],
-		"ms": showMS, "result": showResult, "more": func(items []string) int { return max(0, len(items)-maxItems) },
+		"ms": showMS, "result": showResult, "media": showMedia, "readable": readable, "more": func(items []string) int { return max(0, len(items)-maxItems) },
 		"few": func(items []string) []string { return items[:min(len(items), maxItems)] },
 	}).ParseFS(assets, "assets/page.html"))
 }
@@ -145,6 +145,12 @@ func showSpan(d time.Duration) string {
 		return fmt.Sprintf("%d h", d/time.Hour)
 	}
 	return fmt.Sprintf("%d d", d/(24*time.Hour))
+}
+
+// showMedia is a Content-Type without its parameters.
+func showMedia(contentType string) string {
+	media, _, _ := strings.Cut(contentType, ";")
+	return media
 }
 
 // showResult is the first word of X-Cache. spec: cloudfront 6

@@ -121,14 +121,15 @@ func (b *body) isPassing() bool {
 	return b.passing
 }
 
-// whole returns the bytes of a body that was kept, without spare memory.
-func (b *body) whole() []byte {
+// whole returns the bytes of a body that was kept, and those of the last that are read but not committed, without spare memory.
+func (b *body) whole(last int) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if cap(b.buf)-len(b.buf) > len(b.buf)/8 {
-		return slices.Clone(b.buf)
+	all := b.buf[:len(b.buf)+last]
+	if cap(all)-len(all) > len(all)/8 {
+		return slices.Clone(all)
 	}
-	return b.buf
+	return all
 }
 
 // finish ends the body: err is nil at its proper end.

@@ -14,7 +14,7 @@
 // Where the guide is silent: paths are compared byte for byte; a HEAD that misses fetches with GET and fills the entry;
 // a 304 restarts the lifetime but leaves stored headers and tags as they are; malformed max-age and Expires count as already expired;
 // the default root object is substituted before behaviours are matched and before the viewer-request rewrite;
-// a satisfiable-by-nobody single range is a 416; 410 is cached as 404 is.
+// a single range that begins beyond the body is a 416; 410 is cached as 404 is.
 //
 // Layers, top down, so that another server or another rule set fits: serve.go (net/http in, bytes out), engine.go and flight.go
 // (look-up, collapsing, fill; they know no server), rules.go (pure functions from a response to a verdict), store.go (memory, purge log).

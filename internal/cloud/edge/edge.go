@@ -63,7 +63,13 @@ type Edge struct {
 	cancel  context.CancelFunc
 	sweeps  chan struct{} // holds one wish for a sweep
 	workers sync.WaitGroup
+
+	sweeping sync.Mutex // held for a whole sweep; guards swept
+	swept    sweepMark  // the last whole sweep
 }
+
+// sweepMark tells one sweep from the next.
+type sweepMark struct{ sealed, oldest purge.Sequence }
 
 var _ http.Handler = (*Edge)(nil)
 
@@ -135,11 +141,16 @@ func (e *Edge) Invalidate(items []string) (purge.Sequence, error) {
 	}
 	e.stats.invalidations.Add(1)
 	e.stats.items.Add(int64(len(items)))
+	e.wishSweep()
+	return seq, nil
+}
+
+// wishSweep asks for a background sweep. One wish is enough: its sweep sees all batches up to its start.
+func (e *Edge) wishSweep() {
 	select {
 	case e.sweeps <- struct{}{}:
-	default: // one is wished for already, and will see this batch
+	default:
 	}
-	return seq, nil
 }
 
 // Close ends all fills and the sweeper, and waits for them. Viewers of unfinished fills see an aborted response.
@@ -159,7 +170,9 @@ func (e *Edge) sweepWhenAsked() {
 		case <-e.ctx.Done():
 			return
 		}
-		e.sweep()
+		if !e.sweep() {
+			e.wishSweep()
+		}
 		pause := time.NewTimer(e.opts.SweepInterval)
 		select {
 		case <-pause.C:
@@ -178,19 +191,28 @@ const maxSegments = 8
 // Why that is safe: every fill that began before the seal either is among the flights, whose oldest stamp bounds what is forgotten,
 // or has stored its object already, so that the walk finds it. Should the walk miss one (the cache's iteration is only weakly consistent),
 // or should a fill outlast maxSegments sweeps, its object counts as covered: one fetch too many, never a stale answer.
-func (e *Edge) sweep() {
+//
+// It says whether the log is empty afterwards, but for batches that came meanwhile.
+func (e *Edge) sweep() bool {
+	e.sweeping.Lock()
+	defer e.sweeping.Unlock()
 	sealed := e.log.Seal()
-	oldest := min(sealed, e.flights.oldest(sealed))
+	oldest := e.flights.oldest(sealed)
+	if e.swept == (sweepMark{sealed, oldest}) {
+		return oldest == sealed // the same fill is still waited for: a walk would gain nothing
+	}
 	for _, o := range e.store.cache.All() {
 		if e.ctx.Err() != nil {
-			return
+			return true
 		}
 		e.store.clean(o)
 	}
+	e.swept = sweepMark{sealed, oldest}
 	e.log.Forget(oldest)
 	if e.log.Size().Segments > maxSegments {
 		e.log.Forget(sealed)
 	}
+	return oldest == sealed
 }
 
 // counters are the edge's running totals.

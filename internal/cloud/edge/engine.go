@@ -86,7 +86,7 @@ func (e *Edge) respond(ctx context.Context, rq *request) (*answer, error) {
 // Page and error are two cache entries: either can be invalidated.
 // spec: cloudfront 5.4
 func (e *Edge) errorPage(ctx context.Context, rq *request, d *distribution, a *answer, page ErrorResponse) (*answer, error) {
-	a.release(true)
+	a.skip(ctx)
 	ask := *rq
 	ask.method, ask.path, ask.query, ask.body, ask.length = http.MethodGet, page.PagePath, "", nil, 0
 	ask.header = withoutConditions(rq.header)

@@ -1,12 +1,10 @@
 package edge
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -221,6 +219,54 @@ func TestViewersLeave(t *testing.T) {
 	}
 }
 
+// A viewer who needs no more than the head, or a part, does not end the fill.
+func TestSatisfiedViewersLeave(t *testing.T) {
+	tests := map[string]func() *http.Request{
+		"HEAD":  func() *http.Request { return httptest.NewRequest("HEAD", "/a", nil) },
+		"304":   func() *http.Request { return withHeader(httptest.NewRequest("GET", "/a", nil), "If-None-Match", `"1"`) },
+		"range": func() *http.Request { return withHeader(httptest.NewRequest("GET", "/a", nil), "Range", "bytes=0-0") },
+	}
+	for name, request := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				resp, w := piped(6)
+				resp.Header.Set("Etag", `"1"`)
+				b := newBench(t, func(r *http.Request) (*http.Response, error) {
+					context.AfterFunc(r.Context(), func() { w.CloseWithError(r.Context().Err()) })
+					return resp, nil
+				})
+				defer b.Close()
+				go func() { _, _ = io.WriteString(w, "one") }()
+				b.ServeHTTP(httptest.NewRecorder(), request())
+				synctest.Wait()
+				mustWrite(t, w, "two")
+				w.Close()
+				synctest.Wait()
+				b.want("/a", 200, "Hit", "onetwo")
+				b.asked(1)
+			})
+		})
+	}
+}
+
+func withHeader(r *http.Request, name, value string) *http.Request {
+	r.Header.Set(name, value)
+	return r
+}
+
+// A key that was filled between a viewer's look-up and its place in a flight is not filled again.
+func TestFilledMeanwhile(t *testing.T) {
+	b := newBench(t, counter())
+	b.want("/a", 200, "Miss", "1")
+	rq := &request{method: http.MethodGet, path: "/a", header: http.Header{}}
+	target, _ := b.aim(b.dist.Load(), rq)
+	place, o, err := b.board(rq, target, false)
+	if place != nil || o == nil || err != nil {
+		t.Errorf("board = %v, %v, %v, want the cached object", place, o, err)
+	}
+	b.asked(1)
+}
+
 // Bodies that end early reach viewers as an aborted response and are never stored.
 func TestTruncated(t *testing.T) {
 	broken := errors.New("connection reset")
@@ -401,70 +447,4 @@ func TestClose(t *testing.T) {
 			t.Errorf("waiting viewer: %d, later one: %d", w.Code, late.Code)
 		}
 	})
-}
-
-// Over a real connection: paths arrive raw at the origin, and a truncated body is no complete response.
-func TestWire(t *testing.T) {
-	var mu sync.Mutex
-	var seen []string
-	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		seen = append(seen, r.RequestURI)
-		mu.Unlock()
-		if r.RequestURI == "/short" {
-			w.Header().Set("Content-Length", "10")
-			_, _ = io.WriteString(w, "half")
-			_ = http.NewResponseController(w).Flush()
-			panic(http.ErrAbortHandler)
-		}
-	}))
-	defer origin.Close()
-	transport := &http.Transport{DisableCompression: true}
-	defer transport.CloseIdleConnections()
-	b := newBench(t, nil, func(c *Config, _ *Options) {
-		c.Origins["site"] = Origin{Host: strings.TrimPrefix(origin.URL, "http://"), Transport: transport}
-	})
-	front := httptest.NewServer(b)
-	defer front.Close()
-	paths := []string{"/", "//", "//a//b", "/a/../b", "/./a", "/%2F", "/%2e%2e/x", "/a%20b", "/*", "/a+b", "/~x", "/%E3%81%82", "/a|b", "/[x]", "/a'b", "/a;b=c", "/%c3%A9"}
-	for _, path := range paths {
-		if status := rawGet(t, front, path); status != 200 {
-			t.Errorf("GET %s: %d", path, status)
-		}
-	}
-	mu.Lock()
-	for i, path := range paths {
-		if seen[i] != path {
-			t.Errorf("the origin saw %q, want %q", seen[i], path)
-		}
-	}
-	mu.Unlock()
-	resp, err := front.Client().Get(front.URL + "/short")
-	if err == nil {
-		if resp.StatusCode != 200 {
-			t.Errorf("the origin's answer has become %d", resp.StatusCode)
-		}
-		_, err = io.ReadAll(resp.Body)
-		resp.Body.Close()
-	}
-	if err == nil {
-		t.Error("a truncated body looks complete to the viewer")
-	}
-}
-
-// rawGet sends path as it stands.
-func rawGet(t *testing.T, s *httptest.Server, path string) int {
-	t.Helper()
-	conn, err := net.Dial("tcp", s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	return resp.StatusCode
 }

@@ -305,15 +305,29 @@ func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, now 
 		e.flights.shut(f)
 		f.body.pass()
 	}
+	if f.head.length == 0 {
+		e.finish(ctx, f, resp.Body)
+		close(f.ready)
+		return
+	}
 	close(f.ready)
-	err := e.pump(ctx, f, resp.Body)
+	e.finish(ctx, f, resp.Body)
+}
+
+// finish takes the body of a response and stores the whole before any viewer can see its end:
+// whoever has a complete answer finds it in the cache.
+func (e *Edge) finish(ctx context.Context, f *flight, from io.Reader) {
+	last, err := e.pump(ctx, f, from)
 	if err == nil && f.head.verdict.store {
-		e.keep(f)
+		e.keep(f, last)
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, errNoReader) {
 		e.opts.Logger.Warn("origin body failed", "path", f.target.path, "error", err)
 	}
 	e.flights.end(f)
+	if err == nil {
+		f.body.commit(last)
+	}
 	f.body.finish(err)
 }
 
@@ -336,35 +350,62 @@ func (e *Edge) judge(t *target, resp *http.Response, now time.Time) head {
 	return h
 }
 
-// pump moves the body from the origin to the flight.
-func (e *Edge) pump(ctx context.Context, f *flight, from io.Reader) error {
+// pump moves the body from the origin to the flight. The last bytes of a body of known length are read but not committed:
+// it returns their number.
+func (e *Edge) pump(ctx context.Context, f *flight, from io.Reader) (last int, err error) {
 	if f.head.length > 0 && !f.body.isPassing() {
-		f.body.reserve(min(f.head.length, 1<<20) + 1) // one more: the read that finds the end needs room
+		f.body.reserve(min(f.head.length, 1<<20))
 	}
-	for {
+	size := int64(0)
+	for ctx.Err() == nil {
 		room, err := f.body.room(ctx)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		n, err := from.Read(room)
-		if size := f.body.commit(n); f.head.length < 0 && size > int64(e.store.largest) && !f.body.isPassing() {
+		size += int64(n)
+		if size == f.head.length && (err == nil || errors.Is(err, io.EOF)) {
+			if err == nil {
+				err = expectEOF(from)
+			}
+			return n, ignoreEOF(err)
+		}
+		f.body.commit(n)
+		if err != nil {
+			return 0, ignoreEOF(err)
+		}
+		if f.head.length < 0 && size > int64(e.store.largest) && !f.body.isPassing() {
 			e.flights.shut(f)
 			f.body.pass()
 		}
-		if errors.Is(err, io.EOF) {
+	}
+	return 0, context.Cause(ctx)
+}
+
+func ignoreEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// expectEOF reads on where a body should have ended.
+func expectEOF(from io.Reader) error {
+	var more [1]byte
+	for {
+		switch n, err := from.Read(more[:]); {
+		case n > 0:
+			return errTruncated
+		case errors.Is(err, io.EOF):
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
 		}
 	}
 }
 
-// keep stores what the flight has fetched, unless the body had to pass.
-func (e *Edge) keep(f *flight) {
+// keep stores what the flight has fetched, with the last bytes that are not committed yet, unless the body had to pass.
+func (e *Edge) keep(f *flight, last int) {
 	if f.body.isPassing() {
 		if f.prior != nil {
 			e.store.drop(f.prior)
@@ -373,7 +414,7 @@ func (e *Edge) keep(f *flight) {
 	}
 	h := &f.head
 	o := &object{
-		key: f.target.key, fill: f.number, stamp: f.stamp, status: h.status, header: h.header, body: f.body.whole(),
+		key: f.target.key, fill: f.number, stamp: f.stamp, status: h.status, header: h.header, body: f.body.whole(last),
 		tags: h.tags, born: h.at, expires: h.at.Add(h.verdict.lifetime), verdict: h.verdict,
 	}
 	if o.header["Content-Length"] == nil || len(h.verdict.withhold) > 0 {

@@ -105,6 +105,11 @@ func TestTagHeaderChange(t *testing.T) {
 func TestErrorPages(t *testing.T) {
 	var mu sync.Mutex
 	status, page, pages := 404, "page 1", 0
+	set := func(newStatus int, newPage string) {
+		mu.Lock()
+		defer mu.Unlock()
+		status, page = newStatus, newPage
+	}
 	answer := func(r *http.Request) (*http.Response, error) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -116,7 +121,8 @@ func TestErrorPages(t *testing.T) {
 	}
 	for _, code := range []int{0, 200, 403} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
-			status, page, pages = 404, "page 1", 0
+			set(404, "page 1")
+			pages = 0
 			shown := code
 			if code == 0 {
 				shown = 404
@@ -129,11 +135,11 @@ func TestErrorPages(t *testing.T) {
 			b.want("/gone-too", shown, "Error", "page 1")
 			b.want("/errors/404.html", 200, "Hit", "page 1")
 			b.asked(3)
-			page = "page 2"
+			set(404, "page 2")
 			b.invalidate("/errors/404.html")
 			b.want("/gone", shown, "Error", "page 2")
 			b.asked(4) // the page, not the failing URL
-			status = 200
+			set(200, "page 2")
 			b.want("/gone", shown, "Error", "page 2")
 			b.invalidate("/gone")
 			b.want("/gone", 200, "Miss", "xml")
@@ -179,6 +185,17 @@ func TestErrorPageCorners(t *testing.T) {
 	failing = true
 	b.advance(2 * time.Minute)
 	b.want("/a", 200, "RefreshHit", "fine")
+
+	b = newBench(t, func(r *http.Request) (*http.Response, error) {
+		if r.URL.Path == "/sorry.html" {
+			return reply(200, "sorry"), nil
+		}
+		return reply(404, "no"), nil
+	}, withPage(404), policy(CachingDisabled()))
+	b.get("/a", "Range: bytes=0-0", "If-None-Match: \"x\"")
+	if h := b.origin.last().Header; b.origin.count() != 2 || h.Get("Range") != "" || h.Get("If-None-Match") != "" {
+		t.Errorf("the page was asked for with %v", h)
+	}
 }
 
 // gate is an origin whose answers wait until the test lets them go. Body and tag are fixed when the request arrives.
@@ -216,7 +233,9 @@ func (g *gate) set(version int) {
 func (g *gate) release(i int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	close(g.waiting[i])
+	if i < len(g.waiting) {
+		close(g.waiting[i])
+	}
 }
 
 // A fill that raced an invalidation serves those who waited already; nobody else, then or later.

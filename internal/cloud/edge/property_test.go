@@ -62,7 +62,6 @@ type asked struct {
 	start   int // tick
 	confirm bool
 	reply   chan string // "", "truncate"
-	gone    bool        // answered or cancelled
 	viewers map[*viewer]bool
 }
 
@@ -81,7 +80,6 @@ type entry struct {
 	serial  int
 	tags    []string
 	start   int
-	version int
 	expires time.Time
 }
 
@@ -170,7 +168,7 @@ func (w *world) answer(r *http.Request) (*http.Response, error) {
 		tags: []string{fmt.Sprintf("t%d", version%2)},
 	}
 	etag := fmt.Sprintf(`"%s %d"`, uri, version)
-	w.arrive(a, r, etag, version)
+	w.arrive(a, r, etag)
 	select {
 	case how := <-a.reply:
 		if a.confirm {
@@ -187,7 +185,7 @@ func (w *world) answer(r *http.Request) (*http.Response, error) {
 }
 
 // arrive records an origin request and checks that a conditional one confirms what nothing covers.
-func (w *world) arrive(a *asked, r *http.Request, etag string, version int) {
+func (w *world) arrive(a *asked, r *http.Request, etag string) {
 	w.arrived++
 	w.pending = append(w.pending, a)
 	w.bodies = append(w.bodies, a)
@@ -289,8 +287,7 @@ func (w *world) release(i int, truncate bool) {
 	if fetches > 1 || fetches == 1 && !wasCovered {
 		w.failf("%s: %d origin requests after a fill that brought what was wanted", a.uri, fetches)
 	}
-	if fetches == 1 { // the waiters that need something newer
-		again := w.pending[len(w.pending)-1]
+	if again := w.shared(a.uri); again != nil { // where the waiters went that need something newer
 		for v := range a.viewers {
 			again.viewers[v] = !v.done
 		}

@@ -86,6 +86,18 @@ func (a *answer) release(satisfied bool) {
 	}
 }
 
+// skip takes the rest of the body without serving it, so that the error is in the cache before its page is shown.
+func (a *answer) skip(ctx context.Context) {
+	if _, shared := a.source.(*bodyReader); shared {
+		for {
+			if _, err := a.source.next(ctx); err != nil {
+				break
+			}
+		}
+	}
+	a.release(ctx.Err() == nil)
+}
+
 // liveSource reads a body straight from the origin.
 type liveSource struct {
 	r   io.Reader

@@ -44,7 +44,7 @@ func (o *object) resting(now time.Time) bool {
 // spec: cloudfront 3.3
 func (o *object) mayStandIn(now time.Time, unreachable bool) bool {
 	s := o.verdict.stale
-	if o.status >= 400 || (unreachable && !s.unreachable) || (!unreachable && !s.failing) {
+	if (unreachable && !s.unreachable) || (!unreachable && !s.failing) {
 		return false
 	}
 	if s.afterExpiry != never && now.Sub(o.expires) > s.afterExpiry {

@@ -14,7 +14,7 @@ import (
 )
 
 // maxBatch is how many changes one transaction takes at most: enough that the
-// fixed cost of a commit (some 30 µs without fsync) is shared, few enough that
+// fixed cost of a commit is shared, few enough that
 // the first change of a batch does not wait long for the last.
 const maxBatch = 256
 

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/http"
+	"syscall"
 )
 
 // apiError is an answer in the words of S3.
@@ -45,6 +46,7 @@ var (
 	errInvalidURI         = &apiError{400, "InvalidURI", "Couldn't parse the specified URI."}
 	errSelfCopy           = &apiError{400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."}
 	errInternal           = &apiError{500, "InternalError", "We encountered an internal error. Please try again."}
+	errDiskFull           = &apiError{507, "InsufficientStorage", "The disk that holds the bucket is full."}
 	errUnavailable        = &apiError{503, "ServiceUnavailable", "The store is closing."}
 	errCORSNotEnabled     = &apiError{403, "AccessForbidden", "CORSResponse: CORS is not enabled for this bucket."}
 	errTooManyDeletes     = &apiError{400, "MalformedXML", "A request can name at most 1000 keys."}
@@ -70,6 +72,8 @@ func asAPIError(err error) *apiError {
 		return api
 	case errors.Is(err, ErrClosed):
 		return errUnavailable
+	case errors.Is(err, syscall.ENOSPC):
+		return errDiskFull // clients do not repeat 507: waiting makes no room
 	}
 	return errInternal
 }

@@ -33,7 +33,8 @@ func metadataOf(h http.Header) (map[string]string, error) {
 	}
 	out := map[string]string{}
 	for _, name := range storedHeaders {
-		if v := h.Get(name); v != "" {
+		// A list may come in several lines; RFC 9110, 5.3.
+		if v := strings.Join(h.Values(name), ", "); v != "" {
 			out[name] = v
 		}
 	}

@@ -141,6 +141,25 @@ func TestMultipartETagInConditions(t *testing.T) {
 	}
 }
 
+// A part that comes again takes the place of the one before.
+func TestPartReplaced(t *testing.T) {
+	ts := newTestServer(t)
+	id, _ := begin(t, ts, &s3.CreateMultipartUploadInput{Key: aws.String("big")}, []byte("first"))
+	out, err := ts.client.UploadPart(t.Context(), &s3.UploadPartInput{
+		Bucket: aws.String(testBucket), Key: aws.String("big"), UploadId: &id, PartNumber: aws.Int32(1), Body: strings.NewReader("second"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, ts.store, "parts", 1)
+	if _, err := complete(t, ts, "big", id, []types.CompletedPart{{ETag: out.ETag, PartNumber: aws.Int32(1)}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := ts.get(t, "big"); got != "second" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestMultipartRefusals(t *testing.T) {
 	ts := newTestServer(t)
 	small := []byte("too small")

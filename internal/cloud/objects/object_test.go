@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// expires is what an answer is compared by: the headers a publisher sets.
+// described is what an answer is compared by: the headers a publisher sets.
 type described struct {
 	CacheControl, ContentType, ContentEncoding, ContentLanguage, ContentDisposition, Expires, Redirect string
 	Metadata                                                                                           map[string]string
@@ -72,6 +72,30 @@ func TestContentTypeDefault(t *testing.T) {
 	resp, _ := ts.send(t, "GET", "/site/page", emptySHA256, nil, nil)
 	if got := resp.Header.Get("Content-Type"); got != defaultContentType {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestMetadataOf(t *testing.T) {
+	tests := map[string]struct {
+		in   http.Header
+		want map[string]string
+	}{
+		"nothing":                {http.Header{"Content-Length": {"5"}, "X-Amz-Date": {"x"}, "X-Amz-Acl": {"private"}}, map[string]string{}},
+		"aws-chunked alone":      {http.Header{"Content-Encoding": {"aws-chunked"}}, map[string]string{}},
+		"aws-chunked first":      {http.Header{"Content-Encoding": {"aws-chunked,gzip"}}, map[string]string{"Content-Encoding": "gzip"}},
+		"aws-chunked last":       {http.Header{"Content-Encoding": {"br, aws-chunked"}}, map[string]string{"Content-Encoding": "br"}},
+		"aws-chunked, own line":  {http.Header{"Content-Encoding": {"aws-chunked", "br"}}, map[string]string{"Content-Encoding": "br"}},
+		"two codings stay":       {http.Header{"Content-Encoding": {"gzip,br"}}, map[string]string{"Content-Encoding": "gzip,br"}},
+		"standard storage class": {http.Header{"X-Amz-Storage-Class": {"STANDARD"}}, map[string]string{}},
+		"user metadata":          {http.Header{"X-Amz-Meta-Two": {"a", "b"}}, map[string]string{"x-amz-meta-two": "a,b"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := metadataOf(tt.in)
+			if diff := cmp.Diff(got, tt.want); diff != "" || err != nil {
+				t.Errorf("%v (-got +want):\n%s", err, diff)
+			}
+		})
 	}
 }
 

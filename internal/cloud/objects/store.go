@@ -18,7 +18,7 @@
 //     progress included.
 //
 // What a power loss can take: with Options.Sync every acknowledged write is on
-// the disk. Without it (the default, some ten times faster) writes reach the disk
+// the disk. Without it (the default, faster) writes reach the disk
 // when the operating system thinks fit and in any order: the last seconds can be
 // lost and the index can be left unreadable, so that the folder must be removed
 // and the site published again. A killed process loses nothing either way.

@@ -207,6 +207,55 @@ func TestSharedBodyChurn(t *testing.T) {
 	}
 }
 
+// A body that the index names can be opened, however fast it is replaced.
+func TestReadsWhileReplaced(t *testing.T) {
+	s := newStore(t, t.TempDir())
+	if err := s.CreateBucket(t.Context(), testBucket); err != nil {
+		t.Fatal(err)
+	}
+	put := func(i int) {
+		body, err := s.bodies.stage(bytes.NewReader(bytes.Repeat([]byte(fmt.Sprintf("%08d", i)), 2000)), nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := s.put(t.Context(), testBucket, "page", body, newRecord(body, nil, nil, s.opts.Now()), writeCondition{}); err != nil {
+			t.Error(err)
+		}
+	}
+	put(0)
+	done := make(chan struct{})
+	var readers, writers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					o, err := s.open(t.Context(), testBucket, "page")
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					_ = o.close()
+				}
+			}
+		})
+	}
+	for w := range 4 {
+		writers.Go(func() {
+			for i := range 200 {
+				put(w*1000 + i)
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	readers.Wait()
+	wantFiles(t, s, "bodies", 1)
+}
+
 // readWhole fails unless the key is absent or holds one of the bodies.
 func readWhole(t *testing.T, ts *testServer, key string, bodies []string) {
 	o, err := ts.store.read(t.Context(), reading{bucket: testBucket, key: key})

@@ -68,13 +68,6 @@ func checkImage(s string) (string, error) {
 
 func notWord(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) }
 
-func checkWord(s string) (string, error) {
-	if strings.ContainsFunc(s, notWord) {
-		return "", errors.New("must be one word without spaces")
-	}
-	return s, nil
-}
-
 func checkGlob(s string) (string, error) {
 	switch {
 	case strings.ContainsFunc(s, unicode.IsControl):
@@ -101,8 +94,8 @@ func checkGlob(s string) (string, error) {
 }
 
 // checkHeader accepts what can travel in a header without being changed.
-// Amazon S3 User Guide, "Object metadata": REST values are US-ASCII; read
-// 2026-11.
+// Amazon S3 User Guide, "Working with object metadata": over REST, values are
+// US-ASCII; read 2026-11.
 func checkHeader(s string) (string, error) {
 	for _, r := range s {
 		if r < ' ' || r > '~' {
@@ -124,17 +117,6 @@ func checkContentType(s string) (string, error) {
 		return "", errors.New(`is not a media type; write one such as "text/html; charset=utf-8"`)
 	}
 	return s, nil
-}
-
-func checkMetadataName(s string) (string, error) {
-	name := strings.ToLower(s)
-	switch {
-	case strings.HasPrefix(name, "x-amz-meta-"):
-		return "", errors.New("is written without x-amz-meta-, which S3 adds")
-	case !regexp.MustCompile("^[a-z0-9!#$%&'*+.^_`|~-]+$").MatchString(name):
-		return "", errors.New("may hold only letters, digits and - . _")
-	}
-	return name, nil
 }
 
 func checkPolicy(s string) (string, error) {

@@ -119,9 +119,6 @@ type HeaderRule struct {
 	ContentDisposition string
 	ContentLanguage    string
 	ContentEncoding    string
-	// Metadata is user metadata by lower-case name without "x-amz-meta-",
-	// together at most 2 KB.
-	Metadata map[string]string
 	// Line is the line of the file that the rule starts on, from 1, for
 	// messages that say why an object has a header.
 	Line int

@@ -30,7 +30,6 @@ headers:
     content-disposition: attachment
     content-language: en
     content-encoding: gzip
-    metadata: {Owner: "me", x-note: "1"}
 invalidation:
   policy: frugal
   budget: 0
@@ -42,8 +41,6 @@ targets:
     region: us-west-2
     distribution: EW7T5A29H3R3J
     url: https://ben.gnoinski.ca/
-    state: s3://state-bucket/freshet/
-    profile: ben
   minio:
     bucket: s3://site
     prefix: a/b/
@@ -72,7 +69,7 @@ func TestParseWhole(t *testing.T) {
 			{
 				Match: "*.{pdf,epub}", ContentType: "application/pdf", ContentDisposition: "attachment",
 				ContentLanguage: "en", ContentEncoding: "gzip",
-				Metadata: map[string]string{"owner": "me", "x-note": "1"}, Line: 13,
+				Line: 13,
 			},
 		},
 		Invalidation: Invalidation{Policy: Frugal, Budget: 0},
@@ -82,7 +79,6 @@ func TestParseWhole(t *testing.T) {
 			"production": {
 				Name: "production", Bucket: "ben.gnoinski.ca", Prefix: "blog/", Region: "us-west-2",
 				Distribution: "EW7T5A29H3R3J", URL: "https://ben.gnoinski.ca",
-				State: Location{"state-bucket", "freshet/"}, Profile: "ben",
 			},
 			"minio": {
 				Name: "minio", Bucket: "site", Prefix: "a/b/", Endpoint: "http://127.0.0.1:9000",

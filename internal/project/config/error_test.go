@@ -33,6 +33,10 @@ func TestMistakes(t *testing.T) {
 		{"several, in line order", "targets: {a b: {}}\nretain: 3\nsit: x\nsite: 1\n", []mistake{
 			{1, 11, "target name"}, {2, 9, `write "3d"`}, {3, 1, `"site"`}, {4, 7, "a number"}}},
 
+		{"order when a later key is read first", "targets: {p: {prefix: /a, bucket: my-site}}\n", []mistake{
+			{1, 23, "starts with a slash"}, {1, 35, `write "s3://my-site"`}}},
+		{"wrong value used twice is one mistake", "build: {clean: [&x 1, *x]}\n", []mistake{{1, 20, "found a number"}}},
+
 		{"text for the file", "hello\n", []mistake{{1, 1, "the file takes keys with values (key: value), found text"}}},
 		{"list for the file", "- a\n", []mistake{{1, 1, "found a list"}}},
 		{"number for text", "site: 2024\n", []mistake{{1, 7, `"site" takes text, found a number; put it in quotes: "2024"`}}},
@@ -62,9 +66,6 @@ func TestMistakes(t *testing.T) {
 		{"header of two lines", "headers: [{match: a, cache-control: \"a\\nb\"}]\n", []mistake{{1, 37, "plain ASCII on one line"}}},
 		{"header with an umlaut", "headers: [{match: a, content-disposition: ä}]\n", []mistake{{1, 43, `holds 'ä'`}}},
 		{"content type", "headers: [{match: a, content-type: html}]\n", []mistake{{1, 36, "not a media type"}}},
-		{"metadata name", "headers: [{match: a, metadata: {x-amz-meta-a: b}}]\n", []mistake{{1, 33, "without x-amz-meta-"}}},
-		{"metadata twice", "headers: [{match: a, metadata: {A: b, a: c}}]\n", []mistake{{1, 39, "given twice"}}},
-		{"metadata size", "headers: [{match: a, metadata: {a: " + strings.Repeat("x", 2048) + "}}]\n", []mistake{{1, 32, "2049 bytes"}}},
 
 		{"retain without unit", "retain: 30\n", []mistake{{1, 9, `needs a unit; write "30d"`}}},
 		{"retain unknown unit", "retain: 3 months\n", []mistake{{1, 9, "not a duration"}}},
@@ -95,7 +96,6 @@ func TestMistakes(t *testing.T) {
 		{"bucket edge", "targets: {p: {bucket: s3://abc-}}\n", []mistake{{1, 23, "start and end"}}},
 		{"bucket dots", "targets: {p: {bucket: s3://a..b}}\n", []mistake{{1, 23, "two dots"}}},
 		{"bucket address", "targets: {p: {bucket: s3://10.0.0.1}}\n", []mistake{{1, 23, "IP address"}}},
-		{"state without scheme", target("state: x"), []mistake{{4, 12, `write "s3://x"`}}},
 		{"prefix with slash", target("prefix: /a"), []mistake{{4, 13, `write "a"`}}},
 		{"prefix with dots", target("prefix: a/../b"), []mistake{{4, 13, `an empty part, "." or ".."`}}},
 		{"prefix above", target("prefix: ../b"), []mistake{{4, 13, `".."`}}},

@@ -77,8 +77,8 @@ func TestNearest(t *testing.T) {
 		{"x", ""}, {"", ""}, {"headers", ""}, {strings.Repeat("s", 100), ""},
 	}
 	for _, tt := range tests {
-		if got, _ := nearest(tt.word, keys); got != tt.want {
-			t.Errorf("nearest(%q) = %q, want %q", tt.word, got, tt.want)
+		if got, _ := slipOf(tt.word, keys); got != tt.want {
+			t.Errorf("slipOf(%q) = %q, want %q", tt.word, got, tt.want)
 		}
 	}
 }

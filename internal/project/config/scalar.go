@@ -155,11 +155,11 @@ func places() []placeKeys {
 		{"invalidation:", []string{"policy", "budget"}},
 		{"targets: and the target's name", []string{
 			"bucket", "prefix", "region", "endpoint", "distribution",
-			"cloudfront-endpoint", "url", "state", "profile",
+			"cloudfront-endpoint", "url",
 		}},
 		{"headers: in a rule with match:", []string{
 			"match", "cache-control", "content-type", "content-disposition",
-			"content-language", "content-encoding", "metadata",
+			"content-language", "content-encoding",
 		}},
 	}
 }

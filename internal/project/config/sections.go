@@ -54,38 +54,11 @@ func (d *decoder) rule(v value) HeaderRule {
 		"content-disposition": func(v value) { r.ContentDisposition = d.str(v, checkHeader) },
 		"content-language":    func(v value) { r.ContentLanguage = d.str(v, checkHeader) },
 		"content-encoding":    func(v value) { r.ContentEncoding = d.str(v, checkHeader) },
-		"metadata":            func(v value) { r.Metadata = d.metadata(v) },
 	})
 	if _, ok := seen["match"]; !ok && len(d.errs) == before {
 		d.failAt(v.node, `a rule of headers needs "match": which objects it is for, such as "theme/**"`)
 	}
 	return r
-}
-
-// maxMetadata is how many bytes the names and values of user metadata may have
-// together; Amazon S3 User Guide, "User-defined object metadata", read 2026-11.
-const maxMetadata = 2048
-
-func (d *decoder) metadata(v value) map[string]string {
-	all := map[string]string{}
-	size := 0
-	for _, p := range d.mapping(v) {
-		name, err := checkMetadataName(p.key)
-		if err != nil {
-			d.failAt(p.at, "the metadata name %q %v", p.key, err)
-			continue
-		}
-		if _, twice := all[name]; twice {
-			d.failAt(p.at, "the metadata name %q is given twice; S3 keeps names in lower case", p.key)
-			continue
-		}
-		all[name] = d.str(value{p.key, p.value}, checkHeader)
-		size += len(name) + len(all[name])
-	}
-	if size > maxMetadata {
-		d.failAt(v.node, "the metadata has %d bytes; S3 accepts %d", size, maxMetadata)
-	}
-	return all
 }
 
 func (d *decoder) invalidation(v value, i *Invalidation) {
@@ -145,8 +118,6 @@ func (d *decoder) target(p pair) Target {
 		"distribution":        func(v value) { t.Distribution = d.str(v, checkDistribution) },
 		"cloudfront-endpoint": func(v value) { t.CloudFrontEndpoint = d.str(v, checkURL) },
 		"url":                 func(v value) { t.URL = d.str(v, checkURL) },
-		"state":               func(v value) { t.State.Bucket, t.State.Prefix = d.bucket(v) },
-		"profile":             func(v value) { t.Profile = d.str(v, checkWord) },
 	})
 	d.prefix(seen, &t)
 	d.needsBucket(seen)

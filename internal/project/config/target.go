@@ -28,21 +28,6 @@ type Target struct {
 	// URL is where viewers go, without a trailing slash; "" means the
 	// distribution's own domain.
 	URL string
-	// State is where freshet keeps its records; its zero value means beside
-	// the site, in Bucket.
-	State Location
-	// Profile is the profile of the AWS shared config files to use; "" leaves
-	// it to the AWS SDK's chain.
-	Profile string
-}
-
-// Location is a place in a bucket.
-type Location struct {
-	// Bucket is the bucket's bare name.
-	Bucket string
-	// Prefix goes before every object key; it ends with a slash and does not
-	// start with one. "" means the whole bucket.
-	Prefix string
 }
 
 // Embedded reports whether the target is the embedded local cloud.

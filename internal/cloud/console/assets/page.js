@@ -11,6 +11,7 @@ let stream = null;
 let timer = null; // of the next look: {id, due}
 let looked = 0;
 let looking = false;
+let lost = 0;
 
 // show bytes and milliseconds as page.go does.
 function bytes(n) {
@@ -45,10 +46,10 @@ function addRow(r) {
   put(row);
 }
 
-function addGap(count) {
-  const row = $('gap').content.firstElementChild.cloneNode(true);
-  row.cells[0].textContent = count.toLocaleString('en') + ' requests came too fast to show';
-  put(row);
+// addLost says how many requests came faster than this page could take them.
+function addLost(count) {
+  lost += count;
+  $('lost').textContent = lost ? lost.toLocaleString('en') + ' came too fast to show' : '';
 }
 
 function put(row) {
@@ -125,9 +126,10 @@ async function update() {
 }
 
 function connect(after) {
+  addLost(-lost);
   stream = new EventSource('/events?after=' + after);
   stream.addEventListener('request', (e) => { addRow(JSON.parse(e.data)); plan(0); });
-  stream.addEventListener('lost', (e) => addGap(JSON.parse(e.data).count));
+  stream.addEventListener('lost', (e) => addLost(JSON.parse(e.data).count));
   stream.onerror = () => { disconnect(); plan(0); }; // begin anew: it may be another process by now
 }
 

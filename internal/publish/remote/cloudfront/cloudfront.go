@@ -24,7 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 
 	"github.com/freshet/freshet/internal/publish/remote"
-	"github.com/freshet/freshet/internal/publish/remote/s3/session"
+	"github.com/freshet/freshet/internal/publish/remote/session"
 )
 
 var _ remote.CDN = (*CDN)(nil)
@@ -42,6 +42,7 @@ type Options struct {
 	Endpoint    string             // "http://127.0.0.1:9001"; "" asks the SDK's chain, then takes AWS
 	Profile     string             // "" asks the SDK's chain
 	Credentials Credentials        // zero asks the SDK's chain
+	Isolated    bool               // ask nothing of the user's own AWS settings; for a service with keys of its own
 	HTTPClient  session.HTTPClient // for tests; nil makes one
 }
 
@@ -57,7 +58,7 @@ type CDN struct {
 // remote.ErrCredentials where the profile does not exist.
 func Open(ctx context.Context, o Options) (*CDN, error) {
 	cfg, err := session.Load(ctx, session.Options{
-		Region: o.Region, Profile: o.Profile, Credentials: o.Credentials,
+		Region: o.Region, Profile: o.Profile, Credentials: o.Credentials, Isolated: o.Isolated,
 		Attempts: attempts, HTTPClient: o.HTTPClient,
 	})
 	if err != nil {

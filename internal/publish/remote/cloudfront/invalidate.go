@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 
 	"github.com/freshet/freshet/internal/publish/remote"
-	"github.com/freshet/freshet/internal/publish/remote/s3/session"
+	"github.com/freshet/freshet/internal/publish/remote/session"
 )
 
 // Invalidate submits a batch. One bad item makes CloudFront refuse the whole

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/freshet/freshet/internal/publish/remote"
-	"github.com/freshet/freshet/internal/publish/remote/s3/session"
+	"github.com/freshet/freshet/internal/publish/remote/session"
 	"github.com/freshet/freshet/internal/site"
 )
 

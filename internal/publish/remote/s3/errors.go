@@ -10,7 +10,7 @@ import (
 	"slices"
 
 	"github.com/freshet/freshet/internal/publish/remote"
-	"github.com/freshet/freshet/internal/publish/remote/s3/session"
+	"github.com/freshet/freshet/internal/publish/remote/session"
 )
 
 // codeConflict: something else changed the key meanwhile, and neither the

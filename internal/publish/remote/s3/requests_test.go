@@ -86,7 +86,7 @@ func TestPutSendsChecksumAndPlainBody(t *testing.T) {
 func TestAddressing(t *testing.T) {
 	isolate(t)
 	profile := filepath.Join(t.TempDir(), "config")
-	text := "[profile minio]\nregion = eu-west-3\nservices = local\n[services local]\ns3 =\n  endpoint_url = http://127.0.0.1:9\n"
+	text := "[profile minio]\nregion = eu-west-3\nservices = local\n[services local]\ns3 =\n  endpoint_url = http://store.example:9\n"
 	if err := os.WriteFile(profile, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -99,11 +99,11 @@ func TestAddressing(t *testing.T) {
 		{"AWS", s3.Options{Region: "eu-central-1"}, [2]string{}, "https://site.s3.eu-central-1.amazonaws.com/p/a"},
 		{"AWS without a region", s3.Options{}, [2]string{}, "https://site.s3.us-east-1.amazonaws.com/p/a"},
 		{"region from the environment", s3.Options{}, [2]string{"AWS_REGION", "ap-south-1"}, "https://site.s3.ap-south-1.amazonaws.com/p/a"},
-		{"endpoint", s3.Options{Endpoint: "http://127.0.0.1:9"}, [2]string{}, "http://127.0.0.1:9/site/p/a"},
-		{"AWS_ENDPOINT_URL", s3.Options{}, [2]string{"AWS_ENDPOINT_URL", "http://127.0.0.1:8"}, "http://127.0.0.1:8/site/p/a"},
-		{"AWS_ENDPOINT_URL_S3", s3.Options{}, [2]string{"AWS_ENDPOINT_URL_S3", "http://127.0.0.1:7"}, "http://127.0.0.1:7/site/p/a"},
+		{"endpoint", s3.Options{Endpoint: "http://store.example:9"}, [2]string{}, "http://store.example:9/site/p/a"},
+		{"AWS_ENDPOINT_URL", s3.Options{}, [2]string{"AWS_ENDPOINT_URL", "http://store.example:8"}, "http://store.example:8/site/p/a"},
+		{"AWS_ENDPOINT_URL_S3", s3.Options{}, [2]string{"AWS_ENDPOINT_URL_S3", "http://store.example:7"}, "http://store.example:7/site/p/a"},
 		{"option over environment", s3.Options{Endpoint: "http://127.0.0.1:9"}, [2]string{"AWS_ENDPOINT_URL_S3", "http://127.0.0.1:7"}, "http://127.0.0.1:9/site/p/a"},
-		{"profile", s3.Options{Profile: "minio"}, [2]string{"AWS_CONFIG_FILE", profile}, "http://127.0.0.1:9/site/p/a"},
+		{"profile", s3.Options{Profile: "minio"}, [2]string{"AWS_CONFIG_FILE", profile}, "http://store.example:9/site/p/a"},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {

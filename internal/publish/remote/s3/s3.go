@@ -29,7 +29,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/freshet/freshet/internal/publish/remote"
-	"github.com/freshet/freshet/internal/publish/remote/s3/session"
+	"github.com/freshet/freshet/internal/publish/remote/session"
 	"github.com/freshet/freshet/internal/site"
 )
 
@@ -50,6 +50,7 @@ type Options struct {
 	Endpoint    string             // "http://127.0.0.1:9000"; "" asks the SDK's chain, then takes AWS
 	Profile     string             // "" asks the SDK's chain
 	Credentials Credentials        // zero asks the SDK's chain
+	Isolated    bool               // ask nothing of the user's own AWS settings; for a service with keys of its own
 	MaxConns    int                // connections at once; 0 means 64
 	HTTPClient  session.HTTPClient // for tests; nil makes one
 }
@@ -75,7 +76,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	cfg, err := session.Load(ctx, session.Options{
-		Region: o.Region, Profile: o.Profile, Credentials: o.Credentials,
+		Region: o.Region, Profile: o.Profile, Credentials: o.Credentials, Isolated: o.Isolated,
 		MaxConns: o.MaxConns, Attempts: attempts, HTTPClient: o.HTTPClient,
 	})
 	if err != nil {

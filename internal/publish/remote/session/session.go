@@ -69,17 +69,26 @@ type Options struct {
 	Region      string      // "" asks the chain, then takes DefaultRegion
 	Profile     string      // a name in ~/.aws/config; "" asks AWS_PROFILE
 	Credentials Credentials // zero asks the chain
-	MaxConns    int         // connections to one host; 0 means DefaultConns
-	Attempts    int         // tries of one request, unless AWS_MAX_ATTEMPTS or the profile says
-	HTTPClient  HTTPClient  // for S3 or CloudFront itself, not for the chain; nil makes one with sensible time limits
+	// Isolated leaves the user's own AWS settings alone, so that a mistake in
+	// them cannot matter: for a service with keys of its own. Region, profile
+	// and keys are then those given here.
+	Isolated   bool
+	MaxConns   int        // connections to one host; 0 means DefaultConns
+	Attempts   int        // tries of one request, unless AWS_MAX_ATTEMPTS or the profile says
+	HTTPClient HTTPClient // for S3 or CloudFront itself, not for the chain; nil makes one with sensible time limits
 }
 
 // Load reads the configuration. remote.ErrCredentials where the named profile
 // does not exist; missing keys show only when the first request is signed.
 func Load(ctx context.Context, o Options) (aws.Config, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, o.loaders()...)
-	if err != nil {
-		return aws.Config{}, loadError(err)
+	cfg := aws.Config{Region: o.Region, Logger: logging.Nop{}, HTTPClient: o.client()}
+	if !o.Isolated {
+		var err error
+		if cfg, err = config.LoadDefaultConfig(ctx, o.loaders()...); err != nil {
+			return aws.Config{}, loadError(err)
+		}
+	} else {
+		cfg.Credentials = o.Credentials.provider()
 	}
 	if o.HTTPClient != nil {
 		// Not a loader: AWS_CA_BUNDLE can only be added to a client of the SDK's.
@@ -109,11 +118,14 @@ func (o Options) loaders() []func(*config.LoadOptions) error {
 	if o.Profile != "" {
 		fns = append(fns, config.WithSharedConfigProfile(o.Profile))
 	}
-	if c := o.Credentials; !c.IsZero() {
-		static := credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
-		fns = append(fns, config.WithCredentialsProvider(static))
+	if !o.Credentials.IsZero() {
+		fns = append(fns, config.WithCredentialsProvider(o.Credentials.provider()))
 	}
 	return fns
+}
+
+func (c Credentials) provider() aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
 }
 
 // client is the one HTTP client of a session. S3 speaks HTTP/1.1, where
