@@ -15,12 +15,13 @@ const MaxKeyBytes = 1024
 const StatePrefix = ".freshet-"
 
 // Key is an object key below a target's prefix: "posts/a/index.html". It is
-// valid UTF-8 without control characters, has no leading slash and no empty,
-// "." or ".." segment. Case matters.
+// valid UTF-8 that XML can carry, so without control characters, has no
+// leading slash and no empty, "." or ".." segment. Case matters.
 type Key string
 
-// ParseKey checks s. The error says what is wrong with it and is meant to
-// stand behind the name of the file.
+// ParseKey checks s, which may be at most MaxKeyBytes long; how much of that
+// the target's prefix takes is for whoever knows the prefix to check. The
+// error says what is wrong and is meant to stand behind the name of the file.
 func ParseKey(s string) (Key, error) {
 	switch {
 	case s == "":
@@ -30,8 +31,9 @@ func ParseKey(s string) (Key, error) {
 	case !utf8.ValidString(s):
 		return "", fmt.Errorf("the name is not valid UTF-8: %q", s)
 	}
-	if i := strings.IndexFunc(s, isControl); i >= 0 {
-		return "", fmt.Errorf("the name has the control character %q, which S3 listings cannot carry", s[i])
+	if i := strings.IndexFunc(s, notInXML); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(s[i:])
+		return "", fmt.Errorf("the name has the control character %q, which S3 requests and listings cannot carry", r)
 	}
 	for seg := range strings.SplitSeq(s, "/") {
 		if seg == "" || seg == "." || seg == ".." {
@@ -41,7 +43,10 @@ func ParseKey(s string) (Key, error) {
 	return Key(s), nil
 }
 
-func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
+// notInXML reports whether r is a control character or one of the two others
+// that XML 1.0 lacks: a batch delete is an XML document, and a character that
+// it replaces would delete another key (fact sheet 7.4).
+func notInXML(r rune) bool { return r < 0x20 || r == 0x7f || r == 0xfffe || r == 0xffff }
 
 // IsState reports whether k belongs to freshet's own record.
 func (k Key) IsState() bool { return strings.HasPrefix(string(k), StatePrefix) }

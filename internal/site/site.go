@@ -27,14 +27,20 @@ func (d Digest) Short() string { return d.String()[:12] }
 // MarshalText writes d as String does.
 func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote; anything else is an error.
+// UnmarshalText reads what MarshalText wrote. Anything else, capitals too, is
+// an error and leaves d as it was.
 func (d *Digest) UnmarshalText(text []byte) error {
-	if hex.DecodedLen(len(text)) != len(d) {
+	if len(text) != hex.EncodedLen(len(d)) {
 		return fmt.Errorf("parse digest %q: want %d hexadecimal digits", text, hex.EncodedLen(len(d)))
 	}
-	if _, err := hex.Decode(d[:], text); err != nil {
+	var read Digest
+	if _, err := hex.Decode(read[:], text); err != nil {
 		return fmt.Errorf("parse digest %q: %w", text, err)
 	}
+	if read.String() != string(text) {
+		return fmt.Errorf("parse digest %q: want lower-case digits", text)
+	}
+	*d = read
 	return nil
 }
 

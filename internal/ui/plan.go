@@ -1,8 +1,8 @@
 package ui
 
 import (
-	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/freshet/freshet/internal/publish/invalidation"
@@ -47,13 +47,12 @@ func (s Style) steps(steps []plan.Step, most int) {
 	if most > 0 && len(shown) > most {
 		shown = shown[:most]
 	}
-	keyColumns := 0
+	longest := 0
 	for _, st := range shown {
-		keyColumns = max(keyColumns, Columns(string(st.Object.Key)))
+		longest = max(longest, Columns(string(st.Object.Key)))
 	}
-	keyColumns = min(keyColumns, cmp.Or(max(s.columns-40, 0), 64), 64)
 	for _, st := range shown {
-		s.step(st, keyColumns)
+		s.step(st, min(longest, s.keyColumns()))
 	}
 	if rest := len(steps) - len(shown); rest > 0 {
 		s.printf("  %s\n", s.paint(dim, fmt.Sprintf("… and %s more; `freshet plan` lists them all", Number(rest))))
@@ -61,6 +60,17 @@ func (s Style) steps(steps []plan.Step, most int) {
 	s.printf("\n")
 }
 
+// keyColumns is how many columns the names of a list get: on a terminal what
+// the size and the reason leave, elsewhere as many as still line up nicely.
+func (s Style) keyColumns() int {
+	if s.columns == 0 {
+		return 64
+	}
+	return max(s.columns-40, 20)
+}
+
+// step prints one step. Only a terminal gets shortened names: what goes into a
+// file or a pipe stays whole.
 func (s Style) step(st plan.Step, keyColumns int) {
 	sign, c := "~", yellow
 	size := Bytes(st.Object.Size)
@@ -70,8 +80,11 @@ func (s Style) step(st plan.Step, keyColumns int) {
 	case plan.OpRemove, plan.OpRetire:
 		sign, c, size = "-", red, ""
 	}
-	key := pad(clip(string(st.Object.Key), keyColumns), keyColumns)
-	s.printf("  %s %s  %s   %s\n", s.paint(c, sign), key, padLeft(size, 8), st.Why)
+	key := string(st.Object.Key)
+	if s.columns > 0 {
+		key = clip(key, keyColumns)
+	}
+	s.printf("  %s %s  %s   %s\n", s.paint(c, sign), pad(key, keyColumns), padLeft(size, 8), st.Why)
 }
 
 // summary is one line of counts.
@@ -229,9 +242,9 @@ func NewPlanJSON(v PlanView) PlanJSON {
 
 // NewCoverJSON puts a cover into its JSON form.
 func NewCoverJSON(c invalidation.Cover, objects int, bytes int64) CoverJSON {
-	items := c.Items
-	if items == nil {
-		items = []invalidation.Item{}
+	items := list(slices.Clone(c.Items))
+	for i := range items {
+		items[i].Covers = list(items[i].Covers)
 	}
 	return CoverJSON{items, c.Drops, c.DropsBytes, objects, bytes}
 }

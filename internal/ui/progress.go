@@ -107,6 +107,7 @@ func (p *Progress) bar(e deploy.Event, took time.Duration) string {
 	} else if e.Total > 0 {
 		share = float64(e.Done) / float64(e.Total)
 	}
+	share = min(max(share, 0), 1) // a retry may count bytes twice
 	full := int(share * cells)
 	line := fmt.Sprintf("%s%s %3.0f%%  %s of %s", strings.Repeat("█", full), strings.Repeat("░", cells-full), share*100,
 		Bytes(e.DoneBytes), Bytes(e.TotalBytes))
@@ -119,13 +120,17 @@ func (p *Progress) bar(e deploy.Event, took time.Duration) string {
 	return line + "  " + e.Note
 }
 
-// Duration is d for people: "0.4 s", "12 s", "3 m 05 s".
+// Duration is d for people: "0.4 s", "12 s", "3 m 05 s", "2 h 00 m".
 func Duration(d time.Duration) string {
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
+	if tenths := d.Round(100 * time.Millisecond); tenths < 10*time.Second {
+		return fmt.Sprintf("%.1f s", tenths.Seconds())
 	}
-	return fmt.Sprintf("%d m %02d s", int(d.Minutes()), int(d.Seconds())%60)
+	switch s := int(d.Round(time.Second).Seconds()); {
+	case s < 60:
+		return fmt.Sprintf("%d s", s)
+	case s < 3600:
+		return fmt.Sprintf("%d m %02d s", s/60, s%60)
+	default:
+		return fmt.Sprintf("%d h %02d m", s/3600, s/60%60)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"golang.org/x/term"
 	"golang.org/x/text/width"
@@ -67,19 +68,23 @@ func (s Style) Printf(format string, args ...any) {
 	fmt.Fprintf(s.w, strings.TrimSuffix(format, "\n")+"\n", args...)
 }
 
-// Bytes is n for people: "9.1 KB", in powers of ten as S3 bills them.
+// Bytes is n for people, in powers of ten and with no more digits than anybody
+// reads: "912 B", "9.1 KB", "312 MB".
 func Bytes(n int64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
 	}
 	value, unit := float64(n), "B"
 	for _, u := range []string{"KB", "MB", "GB", "TB"} {
-		if value < 999.95 {
+		if value < 999.5 {
 			break
 		}
 		value, unit = value/1000, u
 	}
-	return fmt.Sprintf("%.1f %s", value, unit)
+	if value < 99.95 {
+		return fmt.Sprintf("%.1f %s", value, unit)
+	}
+	return fmt.Sprintf("%.0f %s", value, unit)
 }
 
 // Count is n with thousands apart and the noun that fits it: "1,204 objects".
@@ -108,12 +113,13 @@ func Number(n int) string {
 }
 
 // Columns is how many columns a terminal needs for text: two for a wide
-// character, none for a combining one.
+// character, none for a combining one. Terminals do not agree on emoji that
+// are joined from several; each part is counted.
 func Columns(text string) int {
 	n := 0
 	for _, r := range text {
 		switch k := width.LookupRune(r).Kind(); {
-		case r >= 0x300 && r <= 0x36f || r == 0x200d || r >= 0xfe00 && r <= 0xfe0f:
+		case unicode.In(r, unicode.Mn, unicode.Me), r >= 0x200b && r <= 0x200f:
 		case k == width.EastAsianWide || k == width.EastAsianFullwidth:
 			n += 2
 		default:
@@ -134,7 +140,8 @@ func padLeft(text string, columns int) string {
 }
 
 // clip shortens text to columns, with an ellipsis in its middle, so that both
-// the folder and the name can be seen.
+// the folder and the name can be seen. Fewer than eight columns, or none at
+// all where there is no terminal, leave it as it is.
 func clip(text string, columns int) string {
 	if columns < 8 || Columns(text) <= columns {
 		return text

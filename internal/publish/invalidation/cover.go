@@ -2,6 +2,7 @@ package invalidation
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -21,7 +22,7 @@ type URL struct {
 type Item struct {
 	Path   Path     `json:"path"`
 	Why    string   `json:"why"`
-	Covers []string `json:"covers"` // the changed URLs that it covers, in byte order; at most MaxListed
+	Covers []string `json:"covers"` // the changed URLs that it covers, in byte order; at most MaxListed, never nil
 	// CoverCount is how many changed URLs it covers.
 	CoverCount int `json:"cover_count"`
 	// Drops is how many objects that did not change it throws out of caches,
@@ -35,7 +36,7 @@ const MaxListed = 20
 
 // Cover is a set of items that covers every changed URL.
 type Cover struct {
-	Items []Item `json:"items"` // in byte order of their paths
+	Items []Item `json:"items"` // Choose puts them into byte order of their paths
 	// Drops counts the untouched objects that the items drop together, each
 	// once.
 	Drops      int   `json:"drops"`
@@ -51,89 +52,64 @@ func (c Cover) Paths() []string {
 	return out
 }
 
-// Choose covers the changed URLs: each by its own path, or all of them by "/*"
-// where nothing else lives. untouched lists the URLs of the objects that did
-// not change. A URL that no path can name exactly is covered by the longest
-// prefix that can be written; what that drops is counted.
-func Choose(changed, untouched []URL) Cover {
+// Choose covers the changed URLs, and drops as little else as it can. untouched
+// lists the URLs of the objects that did not change.
+//
+// Each changed URL gets its own path. One that no path can name exactly is
+// covered by the longest prefix that can be written. Where that would be more
+// than the 1,000 paths that are free each month, whole folders below the root
+// become one wildcard each, those first that drop least; "/*" is sent where
+// even that is too much, and where nothing would be left in the caches anyway.
+// What any wildcard drops is counted. No item covers another.
+func Choose(changed, untouched []URL) Cover { return choose(changed, untouched, defaults) }
+
+func choose(changed, untouched []URL, lim limits) Cover {
 	if len(changed) == 0 {
 		return Cover{}
 	}
-	urls := slices.Clone(changed)
-	slices.SortStableFunc(urls, func(a, b URL) int { return cmp.Compare(a.Path, b.Path) })
-	urls = slices.CompactFunc(urls, func(a, b URL) bool { return a.Path == b.Path })
-	if len(untouched) == 0 && len(urls) > 1 {
-		return price([]Path{"/*"}, urls, nil)
+	urls := slices.CompactFunc(inOrder(changed), func(a, b URL) bool { return a.Path == b.Path })
+	rest := inOrder(untouched)
+	paths := make([]Path, len(urls))
+	for i, u := range urls {
+		paths[i] = Exact(u.Path)
 	}
-	paths := make([]Path, 0, len(urls))
-	for _, u := range urls {
-		paths = append(paths, Exact(u.Path))
+	paths = withoutCovered(paths)
+	if len(paths) > lim.paths {
+		paths = fold(paths, rest, lim)
 	}
-	return price(withoutCovered(paths), urls, untouched)
+	if len(paths) > lim.paths || len(paths) > 1 && nothingStays(paths, rest) {
+		paths = []Path{"/*"}
+	}
+	return price(paths, urls, rest)
+}
+
+// nothingStays reports whether paths, of which none covers another, drop all
+// the untouched URLs, as "/*" would.
+func nothingStays(paths []Path, untouched []URL) bool {
+	dropped := 0
+	for _, p := range paths {
+		dropped += len(matching(untouched, p))
+	}
+	return dropped == len(untouched)
 }
 
 // Price says what the given paths do: which changed URLs each covers and what
-// it drops. The paths are taken as they are.
+// it drops. The paths are taken as they are, in their order.
 func Price(paths []Path, changed, untouched []URL) Cover {
-	urls := slices.Clone(changed)
-	slices.SortStableFunc(urls, func(a, b URL) int { return cmp.Compare(a.Path, b.Path) })
-	return price(paths, urls, untouched)
+	return price(paths, inOrder(changed), inOrder(untouched))
 }
 
-// withoutCovered drops repeated paths and those that a wildcard among them
-// covers anyway: each is billed (fact sheet 1.4).
-func withoutCovered(paths []Path) []Path {
-	slices.Sort(paths)
-	var prefixes []string // of the wildcards, none a prefix of another
-	for _, p := range paths {
-		if prefix, ok := strings.CutSuffix(string(p), "*"); ok {
-			prefixes = append(prefixes, prefix)
-		}
-	}
-	slices.Sort(prefixes)
-	prefixes = dropNested(prefixes)
-	out := paths[:0]
-	for _, p := range slices.Compact(paths) {
-		prefix, wildcard := strings.CutSuffix(string(p), "*")
-		if cover, ok := coveringPrefix(prefixes, prefix); ok && !(wildcard && cover == prefix) {
-			continue
-		}
-		out = append(out, p)
-	}
-	return out
+// inOrder is a copy of urls in byte order of their paths.
+func inOrder(urls []URL) []URL {
+	return slices.SortedStableFunc(slices.Values(urls), func(a, b URL) int { return cmp.Compare(a.Path, b.Path) })
 }
 
-func dropNested(sorted []string) []string {
-	out := sorted[:0]
-	for _, s := range sorted {
-		if len(out) == 0 || !strings.HasPrefix(s, out[len(out)-1]) {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// coveringPrefix finds the one of the sorted, unnested prefixes that s begins
-// with.
-func coveringPrefix(prefixes []string, s string) (string, bool) {
-	i := sort.SearchStrings(prefixes, s)
-	if i < len(prefixes) && prefixes[i] == s {
-		return s, true
-	}
-	if i > 0 && strings.HasPrefix(s, prefixes[i-1]) {
-		return prefixes[i-1], true
-	}
-	return "", false
-}
-
-// price fills in what each path covers and drops. changed is in byte order.
+// price fills in what each path covers and drops. Both lists are in byte order.
 func price(paths []Path, changed, untouched []URL) Cover {
-	rest := slices.Clone(untouched)
-	slices.SortFunc(rest, func(a, b URL) int { return cmp.Compare(a.Path, b.Path) })
 	cover := Cover{Items: make([]Item, 0, len(paths))}
 	dropped := map[site.Key]int64{}
 	for _, p := range paths {
-		it := Item{Path: p}
+		it := Item{Path: p, Covers: []string{}}
 		for _, u := range matching(changed, p) {
 			it.CoverCount++
 			if len(it.Covers) < MaxListed {
@@ -141,10 +117,8 @@ func price(paths []Path, changed, untouched []URL) Cover {
 			}
 			it.Why = cmp.Or(it.Why, u.Why)
 		}
-		own := map[site.Key]int64{}
-		for _, u := range matching(rest, p) {
-			own[u.Object], dropped[u.Object] = u.Size, u.Size
-		}
+		own := objects(matching(untouched, p))
+		maps.Copy(dropped, own)
 		it.Drops, it.DropsBytes = len(own), sum(own)
 		cover.Items = append(cover.Items, it)
 	}

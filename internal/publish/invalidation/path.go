@@ -35,45 +35,47 @@ func (p Path) Covers(u site.URLPath) bool {
 	return string(p) == string(u)
 }
 
-// Exact is the path that covers u. It is a wildcard where u holds a character
-// that no path can carry: then everything from that character on is cut off.
-// "/js/runtime~main.js" becomes "/js/runtime*".
+// Exact is the path that covers u, which begins with a slash. It is a wildcard
+// where u holds something that no path can carry: then everything from there
+// on is cut off, and "/js/runtime~main.js" becomes "/js/runtime*". A "*" at
+// the very end of u cannot be told from a wildcard either.
 func Exact(u site.URLPath) Path {
 	s := string(u)
-	if i := strings.IndexFunc(s, inexpressible); i >= 0 {
-		return Path(s[:i] + "*")
+	cut := inexpressible(s)
+	if cut == len(s) && cut <= MaxPathChars {
+		return Path(s)
 	}
-	if len(s) > MaxPathChars {
-		return Path(s[:MaxPathChars-1] + "*")
+	if cut = min(cut, MaxPathChars-1); cut > 2 && cut < len(s) {
+		if i := strings.LastIndexByte(s[cut-2:cut], '%'); i >= 0 {
+			cut += i - 2 // not between the parts of an escape
+		}
 	}
-	return Path(s)
+	return Path(s[:cut] + "*")
 }
 
-// inexpressible reports whether a browser sends r as it is while a path
-// cannot name it: "~" is refused and "%7E" without effect, "'" is blamed for
-// refusals, and the others must be encoded, which then names another URL
-// (fact sheet 1.1).
-func inexpressible(r rune) bool { return strings.ContainsRune("~'|[]", r) || r <= ' ' || r >= 0x7f }
-
-// Parse reads what somebody typed. Its errors say what to type instead.
-func Parse(s string) (Path, error) {
-	if inner := strings.Trim(s, `"'`); inner != s {
-		return "", &ParseError{s, "the quotes are inside the argument, so they became part of the path",
-			"type the path with one pair of quotes: '" + inner + "'"}
+// inexpressible is where the first thing stands in s that a browser may send
+// but a path cannot name, or the length of s: "~" is refused and "%7E" without
+// effect, "'" is blamed for refusals, and the others must be encoded, which
+// then names another URL (fact sheet 1.1).
+func inexpressible(s string) int {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case isUnsafe(c), strings.IndexByte("~'|[]", c) >= 0:
+			return i
+		case c == '%' && (!isEscape(s[i:]) || isTilde(s[i:])):
+			return i
+		}
 	}
-	switch i := strings.IndexByte(s, '*'); {
-	case s == "":
-		return "", &ParseError{s, "an empty path names nothing", "to invalidate the home page type /"}
-	case strings.Contains(s, "://"):
-		return "", &ParseError{s, "a path has no scheme and no host", "type what follows the host name: " + afterHost(s)}
-	case s[0] != '/':
-		return "", &ParseError{s, "a path begins with a slash", "type /" + s}
-	case i >= 0 && i < len(s)-1:
-		return "", &ParseError{s, "a * stands for a rest only at the very end; here it would be an ordinary character",
-			"type '" + s[:i+1] + "', which also covers everything else that begins with " + s[:i]}
-	case strings.Contains(s, "~") || strings.Contains(strings.ToUpper(s), "%7E"):
-		return "", &ParseError{s, "CloudFront cannot invalidate a path with ~ in it, encoded or not",
-			"type a wildcard that ends before it: '" + beforeTilde(s) + "*'"}
+	return len(s)
+}
+
+// Parse reads what somebody typed. Every error is a *ParseError and says what
+// to type instead.
+func Parse(s string) (Path, error) {
+	for _, mistake := range []func(string) (msg, hint string){quotedTwice, noPath, starInside, unsendable} {
+		if msg, hint := mistake(s); msg != "" {
+			return "", &ParseError{s, msg, hint}
+		}
 	}
 	p := Path(normalize(s))
 	if len(p) > MaxPathChars {
@@ -90,21 +92,16 @@ type ParseError struct {
 	Hint string
 }
 
-func (e *ParseError) Error() string { return fmt.Sprintf("%q: %s", e.Arg, e.Msg) }
+// maxShown is how many bytes of an argument an error repeats.
+const maxShown = 200
 
-func afterHost(s string) string {
-	_, rest, _ := strings.Cut(s, "://")
-	if i := strings.IndexByte(rest, '/'); i >= 0 {
-		return rest[i:]
+// Error names the argument, shortened where it is very long.
+func (e *ParseError) Error() string {
+	arg := e.Arg
+	if len(arg) > maxShown {
+		arg = strings.ToValidUTF8(arg[:maxShown], "") + "…"
 	}
-	return "/"
-}
-
-func beforeTilde(s string) string {
-	if i := strings.Index(s, "~"); i >= 0 {
-		return s[:i]
-	}
-	return s[:strings.Index(strings.ToUpper(s), "%7E")]
+	return fmt.Sprintf("%q: %s", arg, e.Msg)
 }
 
 // normalize escapes what must be escaped (fact sheet 1.1) and leaves alone
@@ -114,7 +111,7 @@ func normalize(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
-		case c <= ' ' || c >= 0x7f || strings.IndexByte("<>\"#{}|\\^[]`", c) >= 0:
+		case isUnsafe(c):
 			b.Write([]byte{'%', hexDigits[c>>4], hexDigits[c&15]})
 		case c == '%' && !isEscape(s[i:]):
 			b.WriteString("%25")
@@ -124,6 +121,15 @@ func normalize(s string) string {
 	}
 	return b.String()
 }
+
+// isUnsafe reports whether c must be encoded in a path: the unsafe characters
+// of RFC 1738, section 2.2, but "~", "|", "[" and "]", which browsers send as
+// they are.
+func isUnsafe(c byte) bool {
+	return c <= ' ' || c >= 0x7f || strings.IndexByte("<>\"#{}\\^`", c) >= 0
+}
+
+func isTilde(s string) bool { return len(s) >= 3 && strings.EqualFold(s[:3], "%7E") }
 
 func isEscape(s string) bool {
 	return len(s) >= 3 && isHexDigit(s[1]) && isHexDigit(s[2])

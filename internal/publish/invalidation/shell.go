@@ -7,70 +7,92 @@ import (
 )
 
 // ShellPattern guesses the pattern that a shell has expanded into args: the
-// pattern and true where args hold everything in a directory that exists, or
-// everything there that begins alike. "/*" arrives as "/bin /boot /dev …".
+// pattern and true where a run of args is everything in a directory that
+// exists, or everything there that begins alike. "/*" arrives as
+// "/bin /boot /dev …".
 //
 // list names the entries of a directory as a shell sees it from the working
 // directory ("." for the working directory itself); an error from it means
 // that the directory is of no interest. Names that begin with a dot are left
-// out, as shells do.
+// out, as shells do. A single argument counts only where it is the only entry
+// of its directory. Patterns with more than the one "*" at their end, and two
+// patterns side by side in one directory, are not recognised.
 func ShellPattern(args []string, list func(dir string) ([]string, error)) (string, bool) {
-	byDir := map[string][]string{}
-	var dirs []string
-	for _, a := range args {
-		a = strings.TrimSuffix(a, "/")
-		if a == "" || strings.Contains(a, "*") {
-			continue
+	known := map[string]map[string]bool{}
+	for i := 0; i < len(args); {
+		dir := dirOf(args[i])
+		if _, ok := known[dir]; !ok {
+			known[dir] = visible(list(dir))
 		}
-		dir := path.Dir(a)
-		if _, seen := byDir[dir]; !seen {
-			dirs = append(dirs, dir)
-		}
-		byDir[dir] = append(byDir[dir], path.Base(a))
-	}
-	for _, dir := range dirs {
-		entries, err := list(dir)
-		if err != nil {
-			continue
-		}
-		entries = slices.DeleteFunc(slices.Clone(entries), func(e string) bool { return strings.HasPrefix(e, ".") })
-		if stem, ok := expandedStem(byDir[dir], entries, len(args) == 1); ok {
+		names, end := run(args, i, dir, known[dir])
+		if stem, ok := expandedStem(names, known[dir], len(args) == 1); ok {
 			return dirPrefix(dir) + stem + "*", true
 		}
+		i = max(end, i+1)
 	}
 	return "", false
 }
 
-// expandedStem finds x such that the names hold exactly the entries that x*
-// expands to. A single name is taken for an expansion only where it is alone
-// both in its directory and on the command line.
-func expandedStem(names, entries []string, sole bool) (string, bool) {
-	var there []string
+// visible are the entries that a "*" stands for; none where there is an error.
+func visible(entries []string, err error) map[string]bool {
+	out := map[string]bool{}
+	if err != nil {
+		return out
+	}
 	for _, e := range entries {
-		if slices.Contains(names, e) {
-			there = append(there, e)
+		if !strings.HasPrefix(e, ".") {
+			out[e] = true
 		}
 	}
+	return out
+}
+
+// run collects the names of args[from:end], which all lie in dir and exist.
+func run(args []string, from int, dir string, entries map[string]bool) (names map[string]bool, end int) {
+	names = map[string]bool{}
+	for end = from; end < len(args); end++ {
+		base := path.Base(args[end])
+		if dirOf(args[end]) != dir || !entries[base] {
+			break
+		}
+		names[base] = true
+	}
+	return names, end
+}
+
+// dirOf is the directory of an argument, as list is asked for it. path.Dir
+// would take "posts/" for its own directory.
+func dirOf(arg string) string { return path.Dir(strings.TrimRight(arg, "/")) }
+
+// expandedStem finds x such that the names are exactly the entries that x*
+// expands to. A single name is taken for an expansion only where it is alone
+// both in its directory and on the command line: "freshet invalidate /posts"
+// means the page, even where a directory /posts exists.
+func expandedStem(names, entries map[string]bool, sole bool) (string, bool) {
 	switch {
-	case len(there) == 0, len(there) == 1 && !(sole && len(entries) == 1):
+	case len(names) == 0, len(names) == 1 && !(sole && len(entries) == 1):
 		return "", false
-	case len(there) == len(entries):
+	case len(names) == len(entries):
 		return "", true
 	}
-	stem := commonPrefix(there)
+	stem := commonPrefix(names)
 	if stem == "" {
 		return "", false
 	}
-	for _, e := range entries {
-		if strings.HasPrefix(e, stem) && !slices.Contains(there, e) {
+	for e := range entries {
+		if strings.HasPrefix(e, stem) && !names[e] {
 			return "", false
 		}
 	}
 	return stem, true
 }
 
-func commonPrefix(names []string) string {
-	first, last := slices.Min(names), slices.Max(names)
+func commonPrefix(names map[string]bool) string {
+	var all []string
+	for name := range names {
+		all = append(all, name)
+	}
+	first, last := slices.Min(all), slices.Max(all)
 	n := 0
 	for n < len(first) && n < len(last) && first[n] == last[n] {
 		n++

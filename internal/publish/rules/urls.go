@@ -13,7 +13,8 @@ type View struct {
 	Prefix string
 	// OriginPath is the distribution's origin path, "" or "/production".
 	OriginPath string
-	// RootObject is the default root object, "" for none.
+	// RootObject is the default root object, "" for none. Like a key it may lie
+	// in a folder, "start/index.html".
 	RootObject string
 }
 
@@ -38,10 +39,10 @@ func (v View) URLs(key site.Key) []URL {
 	base := shown.Base()
 	urls := []URL{{shown.URLPath(), base}}
 	dir := shown.Dir()
-	switch {
-	case dir == "" && (base == "index.html" || base == v.RootObject):
+	if shown == "index.html" || string(shown) == v.RootObject {
 		urls = append(urls, URL{"/", base})
-	case base == "index.html":
+	}
+	if base == "index.html" && dir != "" {
 		folder := site.DirURLPath(dir)
 		urls = append(urls, URL{folder, "the folder of " + base},
 			URL{site.URLPath(strings.TrimSuffix(string(folder), "/")), "the folder of " + base + ", without its slash"})
@@ -52,9 +53,10 @@ func (v View) URLs(key site.Key) []URL {
 // shown maps a key below the target's prefix to the path that viewers see.
 func (v View) shown(key site.Key) (site.Key, bool) {
 	full := v.Prefix + string(key)
-	if v.OriginPath == "" {
+	origin := strings.Trim(v.OriginPath, "/")
+	if origin == "" {
 		return site.Key(full), true
 	}
-	rest, ok := strings.CutPrefix(full, strings.TrimPrefix(v.OriginPath, "/")+"/")
+	rest, ok := strings.CutPrefix(full, origin+"/")
 	return site.Key(rest), ok && rest != ""
 }

@@ -4,7 +4,11 @@
 // It promises that the list is whole or there is an error that names what
 // could not be read, so that nothing is ever deleted because a file was
 // unreadable for a moment; and that nothing outside the folder is published,
-// whatever symbolic links say. What a file means is package rules' business.
+// whatever symbolic links say. Links inside the folder are followed, and what
+// they lead to is published under both names, unless it is on the built-in
+// list of what is never published. What a file means is package
+// rules' business. Every file is read each time; nothing is remembered from
+// one scan to the next.
 package scan
 
 import (
@@ -13,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,12 +49,11 @@ type Options struct {
 	Progress func(files int, bytes int64)
 }
 
-// maxErrors bounds how many unreadable files one error names.
-const maxErrors = 10
-
-// Folder reads all files below dir. A missing folder gives fs.ErrNotExist, one
-// without publishable files ErrEmpty. Unreadable files and folders, sockets,
-// devices and links that leave dir are an error that names up to ten of them.
+// Folder reads all files below dir and lists them in byte order of their keys.
+// A missing folder gives fs.ErrNotExist, one without publishable files
+// ErrEmpty. Unreadable files and folders, sockets, devices and links that leave
+// dir are an error that names up to ten of them, in the order of their names.
+// With an error there is no list.
 func Folder(ctx context.Context, dir string, opts Options) ([]File, error) {
 	root, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -62,8 +64,11 @@ func Folder(ctx context.Context, dir string, opts Options) ([]File, error) {
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("read the site folder: %s is a file, not a folder", dir)
 	}
-	w := walker{root: root, ignore: opts.Ignore}
+	w := walker{ctx: ctx, root: root, ignore: opts.Ignore}
 	w.folder(root, "", nil)
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("read the site folder: %w", err)
+	}
 	if err := w.failures.join(); err != nil {
 		return nil, err
 	}
@@ -71,98 +76,10 @@ func Folder(ctx context.Context, dir string, opts Options) ([]File, error) {
 		return nil, fmt.Errorf("%w in %s", ErrEmpty, dir)
 	}
 	slices.SortFunc(w.files, func(a, b File) int { return strings.Compare(string(a.Key), string(b.Key)) })
-	return w.files, hashAll(ctx, w.files, opts)
-}
-
-// walker lists the files of one folder.
-type walker struct {
-	root     string
-	ignore   Ignore
-	files    []File
-	failures failures
-}
-
-// folder lists dir, whose keys begin with prefix. above holds the real paths
-// of the folders that lead here, so that links in a circle are noticed.
-func (w *walker) folder(dir, prefix string, above []string) {
-	if slices.Contains(above, dir) {
-		w.failures.add(prefix, fmt.Errorf("the symbolic link leads back to %s, a folder above it", w.rel(dir)))
-		return
+	if err := hashAll(ctx, w.files, opts); err != nil {
+		return nil, err
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		w.failures.add(prefix, err)
-		return
-	}
-	above = append(slices.Clone(above), dir)
-	for _, e := range entries {
-		w.entry(filepath.Join(dir, e.Name()), prefix+e.Name(), e.Type(), above)
-	}
-}
-
-// entry looks at one name; rel is its path below the site folder.
-func (w *walker) entry(path, rel string, mode fs.FileMode, above []string) {
-	if mode&fs.ModeSymlink != 0 {
-		if w.ignore.Match(rel, false) || w.ignore.Match(rel, true) {
-			return
-		}
-		target, err := w.resolve(path)
-		if err != nil {
-			w.failures.add(rel, err)
-			return
-		}
-		info, err := os.Stat(target)
-		if err != nil {
-			w.failures.add(rel, err)
-			return
-		}
-		path, mode = target, info.Mode().Type()
-	}
-	switch {
-	case w.ignore.Match(rel, mode.IsDir()):
-	case mode.IsDir():
-		w.folder(path, rel+"/", above)
-	case mode.IsRegular():
-		w.file(path, rel)
-	default:
-		w.failures.add(rel, errors.New("it is a socket, pipe or device, which cannot be published"))
-	}
-}
-
-func (w *walker) file(path, rel string) {
-	key, err := site.ParseKey(rel)
-	if err != nil {
-		w.failures.add(rel, err)
-		return
-	}
-	if key.IsState() {
-		w.failures.add(rel, fmt.Errorf("names that begin with %s are freshet's own; rename it", site.StatePrefix))
-		return
-	}
-	w.files = append(w.files, File{Key: key, Path: path})
-}
-
-// resolve follows a symbolic link, which must not leave the site folder.
-func (w *walker) resolve(path string) (string, error) {
-	target, err := filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", errors.New("the symbolic link leads nowhere")
-	}
-	if err != nil {
-		return "", err
-	}
-	if target != w.root && !strings.HasPrefix(target, w.root+string(filepath.Separator)) {
-		return "", fmt.Errorf("the symbolic link leaves the site folder, to %s", target)
-	}
-	return target, nil
-}
-
-func (w *walker) rel(path string) string {
-	rel, err := filepath.Rel(w.root, path)
-	if err != nil {
-		return path
-	}
-	return rel
+	return w.files, nil
 }
 
 // hashAll fills in size, time and digest of every file, several at once.
@@ -178,7 +95,10 @@ func hashAll(ctx context.Context, files []File, opts Options) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			err := files[i].read()
+			err := files[i].read(ctx)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -205,8 +125,9 @@ func jobs(n int) int {
 	return n
 }
 
-// read hashes the file and notes what it was like.
-func (f *File) read() (err error) {
+// read hashes the file and notes what it was like. A file that changes in the
+// meantime is an error.
+func (f *File) read(ctx context.Context) (err error) {
 	file, err := os.Open(f.Path)
 	if err != nil {
 		return err
@@ -217,15 +138,32 @@ func (f *File) read() (err error) {
 		return err
 	}
 	h := sha256.New()
-	n, err := io.Copy(h, file)
+	n, err := io.Copy(h, reader{ctx, file})
 	if err != nil {
 		return err
 	}
-	if n != info.Size() {
-		return fmt.Errorf("it changed while it was read: %d bytes instead of %d", n, info.Size())
+	after, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if n != info.Size() || n != after.Size() || !after.ModTime().Equal(info.ModTime()) {
+		return errors.New("it changed while it was read; run the command again once nothing writes to the folder")
 	}
 	f.Size, f.ModTime, f.Digest = n, info.ModTime(), site.Digest(h.Sum(nil))
 	return nil
+}
+
+// reader stops when its context ends, also inside a large file.
+type reader struct {
+	ctx  context.Context
+	file io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.file.Read(p)
 }
 
 // Open opens the file for upload and makes sure that it is still the one that
@@ -243,37 +181,4 @@ func (f File) Open() (*os.File, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
-}
-
-// failures collects what could not be read, for one error.
-type failures struct{ list []failure }
-
-type failure struct {
-	name string
-	err  error
-}
-
-func (f *failures) add(name string, err error) {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		err = pe.Err // the name is said already
-	}
-	f.list = append(f.list, failure{strings.TrimSuffix(name, "/"), err})
-}
-
-// join is nil when nothing failed.
-func (f *failures) join() error {
-	if len(f.list) == 0 {
-		return nil
-	}
-	slices.SortFunc(f.list, func(a, b failure) int { return strings.Compare(a.name, b.name) })
-	errs := []error{}
-	for i, one := range f.list {
-		if i == maxErrors {
-			errs = append(errs, fmt.Errorf("and %d more", len(f.list)-maxErrors))
-			break
-		}
-		errs = append(errs, fmt.Errorf("%s: %w", one.name, one.err))
-	}
-	return fmt.Errorf("read the site folder: %w", errors.Join(errs...))
 }
