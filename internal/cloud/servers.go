@@ -17,6 +17,11 @@ type servers struct {
 	log  *slog.Logger
 	list []*http.Server
 	wait sync.WaitGroup
+
+	// mu guards unused: connections that no request has come on yet. Clients
+	// dial ahead, and Shutdown would wait five seconds for them.
+	mu     sync.Mutex
+	unused map[net.Conn]bool
 }
 
 // start serves l until close.
@@ -28,6 +33,7 @@ func (s *servers) start(l net.Listener, h http.Handler) {
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return s.base },
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ConnState:         s.note,
 	}
 	s.list = append(s.list, server)
 	s.wait.Go(func() {
@@ -37,9 +43,33 @@ func (s *servers) start(l net.Listener, h http.Handler) {
 	})
 }
 
+// note keeps track of unused connections.
+func (s *servers) note(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unused == nil {
+		s.unused = map[net.Conn]bool{}
+	}
+	if state == http.StateNew {
+		s.unused[c] = true
+	} else {
+		delete(s.unused, c)
+	}
+}
+
+// dropUnused closes the connections on which nobody has asked for anything.
+func (s *servers) dropUnused() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.unused {
+		_ = c.Close() // nothing was sent or received on it
+	}
+}
+
 // close shuts all servers down, first gently, then at once when ctx ends.
 func (s *servers) close(ctx context.Context) error {
 	var errs []error
+	s.dropUnused()
 	for _, server := range s.list {
 		if err := server.Shutdown(ctx); err != nil {
 			errs = append(errs, server.Close())

@@ -110,11 +110,11 @@ func (e *Engine) Run(ctx context.Context, p plan.Plan, live plan.Live, source So
 		return res, nil
 	}
 	res.Changed = true
-	state, err := e.begin(ctx, p, live.State)
+	state, err := e.begin(ctx, p, live)
 	if err != nil {
 		return res, err
 	}
-	site, err := e.upload(ctx, p, source)
+	published, err := e.upload(ctx, p, source)
 	if err != nil {
 		return res, err
 	}
@@ -124,14 +124,25 @@ func (e *Engine) Run(ctx context.Context, p plan.Plan, live plan.Live, source So
 	if res.Invalidation, err = e.invalidate(ctx, p.Release, p.Invalidation.Paths()); err != nil {
 		return res, err
 	}
-	if res.Verified, err = e.verify(ctx, p); err != nil {
+	if res.Verified, err = e.verify(ctx, p, live.State); err != nil {
+		if errors.Is(err, ErrStale) {
+			err = errors.Join(err, e.outlived(ctx, state))
+		}
 		return res, err
 	}
-	return res, e.commit(ctx, p, state, site)
+	return res, e.commit(ctx, p, state, published)
+}
+
+// outlived notes that the edge goes on with old answers after everything was
+// purged, so that the next run purges anew instead of repeating what is done.
+func (e *Engine) outlived(ctx context.Context, state release.State) error {
+	j := *state.Journal
+	j.Stale = true
+	return e.patient(ctx, nil, func() error { _, err := e.record.Begin(ctx, state, j); return err })
 }
 
 // begin writes the intent.
-func (e *Engine) begin(ctx context.Context, p plan.Plan, state release.State) (release.State, error) {
+func (e *Engine) begin(ctx context.Context, p plan.Plan, live plan.Live) (release.State, error) {
 	j := release.Journal{
 		Release: p.Release, Number: p.Number, Base: p.Base, Started: e.opts.Now().UTC(), Writer: e.opts.Writer,
 		Site: plan.Fingerprint(p.Site),
@@ -141,13 +152,49 @@ func (e *Engine) begin(ctx context.Context, p plan.Plan, state release.State) (r
 			j.Touched = append(j.Touched, s.Object.Key)
 		}
 	}
-	if state.Journal != nil {
-		j.Touched = union(j.Touched, state.Journal.Touched)
+	j.Overwritten = overwritten(j.Touched, live.Objects)
+	if old := live.State.Journal; old != nil {
+		j.Touched = union(j.Touched, old.Touched)
+		j.Overwritten = joined(old.Overwritten, j.Overwritten)
 	}
 	for _, u := range p.Changed {
 		j.Pending = append(j.Pending, release.PendingURL{Path: u.Path, Key: u.Object})
 	}
-	return e.record.Begin(ctx, state, j)
+	state := live.State
+	err := e.patient(ctx, nil, func() (err error) { state, err = e.record.Begin(ctx, live.State, j); return err })
+	return state, err
+}
+
+// overwritten lists the foreign objects among keys.
+func overwritten(keys []site.Key, objects []plan.Observed) []release.Overwritten {
+	foreign := map[site.Key]string{}
+	for _, o := range objects {
+		if !o.Ours {
+			foreign[o.Object.Key] = o.Object.ETag
+		}
+	}
+	var out []release.Overwritten
+	for _, k := range keys {
+		if etag, ok := foreign[k]; ok {
+			out = append(out, release.Overwritten{Key: k, ETag: etag})
+		}
+	}
+	return out
+}
+
+// joined is old and what new has beside it. Where a key is in both, what new
+// found is what lies there now.
+func joined(old, new []release.Overwritten) []release.Overwritten {
+	seen := make(map[site.Key]bool, len(new))
+	for _, o := range new {
+		seen[o.Key] = true
+	}
+	for _, o := range old {
+		if !seen[o.Key] {
+			new = append(new, o)
+		}
+	}
+	return new
 }
 
 func union(a, b []site.Key) []site.Key {
@@ -163,16 +210,16 @@ func union(a, b []site.Key) []site.Key {
 	return a
 }
 
-// commit makes the release the live one, then closes the journal: a crash in
-// between repeats an invalidation and loses nothing.
-func (e *Engine) commit(ctx context.Context, p plan.Plan, state release.State, site site.Manifest) error {
-	state, err := e.record.Commit(ctx, state, release.Manifest{
-		Release: p.Release, Number: p.Number, Created: e.opts.Now().UTC(), Site: site, Retired: p.Retired,
-	})
-	if err != nil {
+// commit makes the release the live one, then closes the journal. A crash in
+// between leaves nothing to do: the journal of the release that is live counts
+// as closed.
+func (e *Engine) commit(ctx context.Context, p plan.Plan, state release.State, published site.Manifest) error {
+	m := release.Manifest{Release: p.Release, Number: p.Number, Created: e.opts.Now().UTC(), Site: published, Retired: p.Retired}
+	began := state
+	if err := e.patient(ctx, nil, func() (err error) { state, err = e.record.Commit(ctx, began, m); return err }); err != nil {
 		return err
 	}
-	if _, err := e.record.Close(ctx, state); err != nil {
+	if err := e.patient(ctx, nil, func() error { _, err := e.record.Close(ctx, state); return err }); err != nil {
 		return fmt.Errorf("release %s is live, but %w", p.Release, err)
 	}
 	return nil

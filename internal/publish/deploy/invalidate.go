@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +48,7 @@ func (e *Engine) invalidate(ctx context.Context, id release.ID, items []string) 
 		e.report.send(Event{Stage: StageInvalidate, Done: min((n+1)*maxBatch, len(items)), Total: len(items), Note: inv.ID})
 	}
 	e.report.send(Event{Stage: StageInvalidate, Done: len(items), Total: len(items), Note: strings.Join(sub.IDs, " "), Finished: true})
-	if e.opts.NoWait {
+	if e.opts.NoWait && slices.ContainsFunc(running, func(inv remote.Invalidation) bool { return inv.Status != remote.Completed }) {
 		return sub, fmt.Errorf("%w: not waited for", ErrPending)
 	}
 	for _, inv := range running {
@@ -121,18 +121,4 @@ func (e *Engine) await(ctx context.Context, inv remote.Invalidation, deadline ti
 		e.report.send(Event{Stage: StageWait, Note: inv.ID + " " + inv.Status})
 	}
 	return nil
-}
-
-// jitter spreads retries of several machines: between half and all of d.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2) }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -26,8 +26,12 @@ func (e *Engine) Look(ctx context.Context, want site.Manifest, source Source) (p
 	g, gctx := errgroup.WithContext(ctx)
 	var state release.State
 	var listed []remote.Info
-	g.Go(func() (err error) { state, err = e.record.Read(gctx); return err })
-	g.Go(func() (err error) { listed, err = e.list(gctx); return err })
+	g.Go(func() error {
+		return e.patient(gctx, nil, func() (err error) { state, err = e.record.Read(gctx); return err })
+	})
+	g.Go(func() error {
+		return e.patient(gctx, nil, func() (err error) { listed, err = e.list(gctx); return err })
+	})
 	if err := g.Wait(); err != nil {
 		return plan.Live{}, err
 	}
@@ -59,12 +63,7 @@ func (e *Engine) list(ctx context.Context) ([]remote.Info, error) {
 // compare holds a listing against the record: an object is known where both
 // agree and no interrupted run has touched it.
 func compare(listed []remote.Info, state release.State) []plan.Observed {
-	touched := map[site.Key]bool{}
-	if state.Journal != nil {
-		for _, k := range state.Journal.Touched {
-			touched[k] = true
-		}
-	}
+	touched := reached(listed, state.Journal)
 	out := make([]plan.Observed, len(listed))
 	for i, info := range listed {
 		recorded, ours := lookup(state.Live, info.Key)
@@ -74,6 +73,28 @@ func compare(listed []remote.Info, state release.State) []plan.Observed {
 		}
 		recorded.Size, recorded.ETag = info.Size, info.ETag
 		out[i] = plan.Observed{Object: recorded, Known: known, Ours: ours || touched[info.Key]}
+	}
+	return out
+}
+
+// reached is what an interrupted run may have written. A foreign object that
+// it was going to replace, and that is there unchanged, is still foreign.
+func reached(listed []remote.Info, j *release.Journal) map[site.Key]bool {
+	if j == nil {
+		return nil
+	}
+	out := make(map[site.Key]bool, len(j.Touched))
+	for _, k := range j.Touched {
+		out[k] = true
+	}
+	before := make(map[site.Key]string, len(j.Overwritten))
+	for _, o := range j.Overwritten {
+		before[o.Key] = o.ETag
+	}
+	for _, info := range listed {
+		if etag, foreign := before[info.Key]; foreign && etag == info.ETag {
+			delete(out, info.Key)
+		}
 	}
 	return out
 }
@@ -115,7 +136,8 @@ func (e *Engine) resolve(ctx context.Context, live plan.Live, want site.Manifest
 // inspect learns what have really is. Where the store keeps no SHA-256, an
 // ETag that is the file's MD5 proves the bytes (fact sheet 7.1).
 func (e *Engine) inspect(ctx context.Context, have plan.Observed, wanted site.Object, source Source) (plan.Observed, error) {
-	head, err := e.store.Head(ctx, have.Object.Key)
+	var head remote.Head
+	err := e.patient(ctx, nil, func() (err error) { head, err = e.store.Head(ctx, have.Object.Key); return err })
 	if errors.Is(err, remote.ErrNotFound) {
 		return have, nil // deleted since the listing: still unknown, so it is written again
 	}

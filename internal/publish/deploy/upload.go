@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -54,31 +55,77 @@ func inPhase(steps []plan.Step, phase plan.Phase) []plan.Step {
 }
 
 // phase carries out steps, several at once, and returns when all are done. The
-// ETags stand in the order of the steps.
+// ETags stand in the order of the steps. The first failure stops the others.
 func (e *Engine) phase(ctx context.Context, steps []plan.Step, source Source, progress *counter) ([]string, error) {
-	g, ctx := errgroup.WithContext(ctx)
+	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(e.opts.Jobs)
-	tags := make([]string, len(steps))
+	tags, errs := make([]string, len(steps)), make([]error, len(steps))
 	for i, s := range steps {
-		g.Go(func() (err error) {
-			if err := ctx.Err(); err != nil {
+		g.Go(func() error {
+			if err := gctx.Err(); err != nil {
 				return err
 			}
-			bytes := s.Object.Size
-			if s.Op == plan.OpHeaders {
-				bytes = 0 // a copy onto itself sends none
-				tags[i], err = e.store.Copy(ctx, s.Object.Key, s.Object.Key, s.Object.Headers)
-			} else {
-				tags[i], err = e.put(ctx, s.Object, source)
+			errs[i] = e.patient(gctx, progress.note, func() (err error) {
+				tags[i], err = e.carryOut(gctx, s, source)
+				return err
+			})
+			if errs[i] != nil {
+				errs[i] = fmt.Errorf("upload %s: %w", s.Object.Key, errs[i])
+				return errs[i]
 			}
-			if err != nil {
-				return fmt.Errorf("upload %s: %w", s.Object.Key, err)
-			}
-			progress.done(1, bytes)
+			progress.done(1, sent(s))
 			return nil
 		})
 	}
-	return tags, g.Wait()
+	if err := g.Wait(); err != nil {
+		return nil, failures(ctx, err, errs)
+	}
+	return tags, nil
+}
+
+// failures joins what failed, in the order of the steps; what was only broken
+// off because of another failure is not one.
+func failures(ctx context.Context, first error, errs []error) error {
+	if ctx.Err() != nil {
+		return first
+	}
+	var out []error
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			out = append(out, err)
+		}
+	}
+	if len(out) == 0 {
+		return first
+	}
+	return errors.Join(out...)
+}
+
+// sent is how many bytes of files a step sends; a copy onto itself sends none.
+func sent(s plan.Step) int64 {
+	if s.Op == plan.OpHeaders {
+		return 0
+	}
+	return s.Object.Size
+}
+
+func (e *Engine) carryOut(ctx context.Context, s plan.Step, source Source) (etag string, err error) {
+	if s.Op != plan.OpHeaders {
+		return e.put(ctx, s.Object, source)
+	}
+	etag, err = e.store.Copy(ctx, s.Object.Key, s.Object.Key, s.Object.Headers)
+	if errors.Is(err, remote.ErrNotFound) || err == nil && copiedOther(s, etag) {
+		return e.put(ctx, s.Object, source)
+	}
+	return etag, err
+}
+
+// copiedOther reports whether a copy of an object onto itself took bytes that
+// somebody else has written since the plan was made. A copy keeps the ETag of
+// plain objects; it changes those of multipart uploads (fact sheet 7.1), which
+// therefore prove nothing.
+func copiedOther(s plan.Step, etag string) bool {
+	return s.Old != nil && s.Old.ETag != "" && !strings.Contains(s.Old.ETag, "-") && etag != s.Old.ETag
 }
 
 // put sends one file. The store refuses bytes that are not those scanned.
@@ -107,7 +154,8 @@ func (e *Engine) remove(ctx context.Context, p plan.Plan) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	if err := e.store.Delete(ctx, keys); err != nil {
+	note := func(text string) { e.report.send(Event{Stage: StageRemove, Total: len(keys), Note: text}) }
+	if err := e.patient(ctx, note, func() error { return e.store.Delete(ctx, keys) }); err != nil {
 		return fmt.Errorf("remove pages: %w", err)
 	}
 	e.report.send(Event{Stage: StageRemove, Done: len(keys), Total: len(keys), Finished: true})

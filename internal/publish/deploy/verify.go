@@ -3,11 +3,13 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/freshet/freshet/internal/publish/plan"
+	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/site"
 )
@@ -34,6 +36,10 @@ type check struct {
 	// want is what the URL must answer; nil for a removed page and for the
 	// other forms of a URL, which a distribution need not answer at all.
 	want *site.Object
+	// hidden says that the distribution may not show want at all: an
+	// index-rewrite function takes every name without a dot for a folder (fact
+	// sheet 5.6).
+	hidden bool
 	// old must not be answered any more; zero where nobody knows it.
 	old site.Digest
 	// oldCache is a Cache-Control that must not be answered any more, "" for
@@ -41,31 +47,62 @@ type check struct {
 	oldCache string
 }
 
-// checks lists what the edge must prove for p, the same in every run.
-func (e *Engine) checks(p plan.Plan) []check {
-	var out []check
+// checks lists what the edge must prove for p: every URL that changes,
+// including those that an interrupted run has left over, the same in every run.
+func (e *Engine) checks(p plan.Plan, live release.Manifest) []check {
+	steps := make(map[site.Key]plan.Step, len(p.Steps))
 	for _, s := range p.Steps {
-		if s.Op == plan.OpRetire {
-			continue
+		steps[s.Object.Key] = s
+	}
+	own := make(map[site.URLPath]site.Key, len(p.Changed)) // by the URL that is the key itself
+	for _, u := range p.Changed {
+		if urls := e.opts.View.URLs(u.Object); len(urls) > 0 {
+			own[urls[0].Path] = u.Object
 		}
-		var old site.Digest
-		if s.Old != nil && (s.Op == plan.OpRemove || s.Old.Digest != s.Object.Digest) {
-			old = s.Old.Digest
+	}
+	var out []check
+	for _, u := range p.Changed {
+		key, isOwn := own[u.Path]
+		if !isOwn {
+			key = u.Object
 		}
-		for i, u := range e.opts.View.URLs(s.Object.Key) {
-			c := check{path: u.Path, old: old}
-			if i == 0 && s.Op != plan.OpRemove {
-				c.want = &s.Object
-				if s.Old != nil && s.Old.Headers.CacheControl != s.Object.Headers.CacheControl {
-					c.oldCache = s.Old.Headers.CacheControl
-				}
-			}
-			if c.want != nil || !old.IsZero() {
-				out = append(out, c)
-			}
+		step, hasStep := steps[key]
+		c := check{path: u.Path}
+		if o, wanted := p.Site.Lookup(key); wanted {
+			c.compare(o, before(step, live, key), isOwn)
+		} else if hasStep && step.Op == plan.OpRemove {
+			c.old = step.Object.Digest
+		}
+		if c.want != nil || !c.old.IsZero() {
+			out = append(out, c)
 		}
 	}
 	return out
+}
+
+// before is what the edge may still hold for key; the zero Object where nobody
+// knows.
+func before(s plan.Step, live release.Manifest, key site.Key) site.Object {
+	if s.Old != nil {
+		return *s.Old
+	}
+	o, _ := lookup(live, key)
+	return o
+}
+
+// compare fills in what c must show of o, which was old before. Only the URL
+// that is o's own key must answer with it.
+func (c *check) compare(o, old site.Object, isOwn bool) {
+	if old.Digest != o.Digest {
+		c.old = old.Digest
+	}
+	if !isOwn {
+		return
+	}
+	c.want, c.hidden = &o, !strings.Contains(o.Key.Base(), ".")
+	if old.Headers.CacheControl != o.Headers.CacheControl {
+		c.oldCache = old.Headers.CacheControl
+	}
 }
 
 // sample is every n-th of cs, so that at most max are left.
@@ -82,11 +119,11 @@ func sample(cs []check, max int) []check {
 
 // verify proves at the edge that viewers get the new version. What is still
 // stale is purged once more and asked for again; then it is reported.
-func (e *Engine) verify(ctx context.Context, p plan.Plan) (Verification, error) {
+func (e *Engine) verify(ctx context.Context, p plan.Plan, live release.State) (Verification, error) {
 	if e.opts.Viewer == nil || e.opts.View == nil || e.opts.NoVerify {
 		return Verification{}, nil
 	}
-	all := e.checks(p)
+	all := e.checks(p, live.Live)
 	v := Verification{Of: len(all)}
 	asked := sample(all, maxVerified)
 	v.Checked = len(asked)
@@ -147,7 +184,11 @@ func (e *Engine) ask(ctx context.Context, cs []check) ([]Stale, error) {
 	progress := &counter{report: e.report, event: Event{Stage: StageVerify, Total: len(cs)}}
 	for i, c := range cs {
 		g.Go(func() error {
-			answer, err := e.opts.Viewer.Ask(ctx, c.path)
+			var answer remote.Answer
+			err := retry(ctx, progress.note, func() (err error) {
+				answer, err = e.opts.Viewer.Ask(ctx, c.path)
+				return err
+			}, func(error) bool { return true })
 			if err != nil {
 				return fmt.Errorf("verify at %s: ask for %s: %w", e.opts.Viewer, c.path, err)
 			}
@@ -176,13 +217,15 @@ func (c check) judge(a remote.Answer) string {
 		cached = ", X-Cache: " + a.Cache
 	}
 	switch {
-	case !c.old.IsZero() && a.Digest == c.old:
+	case !c.old.IsZero() && a.Digest == c.old && a.Status < http.StatusBadRequest: // an error page may look like anything
 		return fmt.Sprintf("still answers with the old bytes (status %d%s)", a.Status, cached)
-	case c.want == nil:
+	case c.want == nil, c.hidden && (a.Status == http.StatusNotFound || a.Status == http.StatusForbidden):
 		return ""
+	case a.Status != http.StatusOK:
+		return fmt.Sprintf("answers with status %d%s", a.Status, cached)
 	case a.Digest != c.want.Digest:
 		return fmt.Sprintf("answers with other bytes than were published (status %d%s)", a.Status, cached)
-	case a.ContentType != c.want.Headers.ContentType:
+	case c.want.Headers.ContentType != "" && a.ContentType != c.want.Headers.ContentType:
 		return fmt.Sprintf("answers with type %q instead of %q", a.ContentType, c.want.Headers.ContentType)
 	case c.oldCache != "" && a.CacheControl == c.oldCache:
 		return fmt.Sprintf("still answers with the old cache-control %q%s", a.CacheControl, cached)

@@ -22,18 +22,34 @@ func Make(in Input) Plan {
 		Steps: d.steps, Unchanged: d.unchanged, Foreign: d.foreign, Warnings: d.warnings,
 		Retired: d.retired,
 	}
-	slices.SortStableFunc(p.Steps, func(a, b Step) int { return cmp.Compare(rank(a), rank(b)) })
+	slices.SortStableFunc(p.Steps, func(a, b Step) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Object.Key, b.Object.Key))
+	})
 	p.Site, _ = site.NewManifest(d.after) // the keys of a manifest, so they are unique
-	p.Recorded = p.Base != "" && Fingerprint(in.Site) == Fingerprint(d.live.Site)
-	if j := in.Live.State.Journal; j != nil {
+	same := Fingerprint(in.Site)
+	p.Recorded = p.Base != "" && same == Fingerprint(d.live.Site)
+	j := in.Live.State.Journal
+	if j != nil {
 		p.Resumes = j.Release
-		if j.Site == Fingerprint(in.Site) {
-			p.Release = j.Release // the same work again: the same caller reference
+		if repeats(*j, p.Base, same) && !d.writes {
+			p.Release = j.Release
 		}
 	}
-	p.invalidate(in, d.still)
-	p.guard(in.Live.State.Live.Site.Len())
+	p.invalidate(in, &d)
+	if j == nil || j.Site != same {
+		p.guard(cmp.Or(d.live.Site.Len(), d.ours)) // an interrupted run has passed it already
+	}
 	return p
+}
+
+// repeats reports whether a run that publishes the site with the fingerprint
+// same on top of base does the work of j again. If nothing is left to write it
+// takes j's name and with it j's caller references, which start nothing that
+// has been done. After another write it must not: an invalidation that was
+// sent before the write does not count for it. Nor may it repeat one that an
+// edge has outlived.
+func repeats(j release.Journal, base release.ID, same site.Digest) bool {
+	return j.Site == same && j.Base == base && !j.Stale
 }
 
 // Fingerprint is equal for two sites exactly when viewers get the same answers
@@ -63,16 +79,34 @@ type differ struct {
 	in   Input
 	live release.Manifest
 
+	touched   map[site.Key]bool // by the open journal
 	steps     []Step
 	after     []site.Object
 	retired   []release.Retired
 	still     []site.Object // everything in the bucket that does not change
+	disturbed []disturbed
 	unchanged int
 	foreign   int
+	ours      int  // objects in the bucket that are part of a site of ours
+	writes    bool // whether something is written or deleted
 	warnings  []string
 }
 
+// disturbed is an object that somebody else has written over. It needs no
+// step, but caches may hold what was there before.
+type disturbed struct {
+	key  site.Key
+	size int64
+	why  string
+}
+
 func (d *differ) merge() {
+	d.touched = map[site.Key]bool{}
+	if j := d.in.Live.State.Journal; j != nil {
+		for _, k := range j.Touched {
+			d.touched[k] = true
+		}
+	}
 	want, have := d.in.Site.Objects(), d.in.Live.Objects
 	for len(want) > 0 || len(have) > 0 {
 		switch {
@@ -125,21 +159,41 @@ func (d *differ) both(o site.Object, have Observed) {
 		d.unchanged++
 		d.after = append(d.after, o)
 		d.still = append(d.still, o)
+		if d.overwritten(have) {
+			d.disturbed = append(d.disturbed, disturbed{o.Key, o.Size, "written by somebody else, with the right content"})
+		}
 		return
 	}
 	d.change(s)
 }
 
+// overwritten reports whether somebody else has written have since the record
+// was made. An interrupted run of ours is nobody else.
+func (d *differ) overwritten(have Observed) bool {
+	if d.touched[have.Object.Key] {
+		return false
+	}
+	recorded, ok := d.live.Site.Lookup(have.Object.Key)
+	if !ok {
+		i, kept := d.findRetired(have.Object.Key)
+		if !kept {
+			return false
+		}
+		recorded = d.live.Retired[i].Object
+	}
+	return recorded.ETag != have.Object.ETag || recorded.Size != have.Object.Size
+}
+
 func (d *differ) change(s Step) {
+	d.writes = true
 	d.steps = append(d.steps, s)
 	d.after = append(d.after, s.Object)
 }
 
 // surplus is an object of the bucket that the site does not have.
 func (d *differ) surplus(have Observed) {
-	if !have.Ours {
-		d.foreign++
-		d.still = append(d.still, have.Object)
+	if !have.Ours || d.overwritten(have) {
+		d.leave(have)
 		return
 	}
 	old := have.Object
@@ -152,13 +206,31 @@ func (d *differ) surplus(have Observed) {
 	} else {
 		old.Kind = rules.KindOf(old.Key, cmp.Or(old.Headers.ContentType, rules.ContentType(old.Key)))
 	}
+	d.ours++
 	if old.Kind.Removable() {
+		d.writes = true
 		d.steps = append(d.steps, Step{Op: OpRemove, Object: old, Old: &old, Why: "removed " + noun(old.Kind)})
 		return
 	}
 	d.steps = append(d.steps, Step{Op: OpRetire, Object: old, Old: &old, Why: "no longer used; kept for open pages"})
 	d.retired = append(d.retired, release.Retired{Object: old, Release: d.in.Release, Since: d.in.Now})
 	d.still = append(d.still, old)
+}
+
+// leave passes by what freshet did not publish, or what is not what freshet
+// published any more: it deletes nobody else's bytes. A page that the site
+// drops while somebody else has written over it may still be cached as it was.
+func (d *differ) leave(have Observed) {
+	d.foreign++
+	d.still = append(d.still, have.Object)
+	old, ok := d.live.Site.Lookup(have.Object.Key)
+	if !have.Ours || !ok {
+		return
+	}
+	d.warnings = append(d.warnings, fmt.Sprintf("%s is no longer part of the site, but somebody else has written over it; it is left alone", old.Key))
+	if old.Kind.Removable() {
+		d.disturbed = append(d.disturbed, disturbed{old.Key, have.Object.Size, "replaced by somebody else"})
+	}
 }
 
 // vanished are pages that the live release has, but neither the site nor the
@@ -218,8 +290,7 @@ func describe(diff []site.HeaderChange) string {
 }
 
 // invalidate fills in the URLs that change and the items that cover them.
-// still is everything that stays as it is.
-func (p *Plan) invalidate(in Input, still []site.Object) {
+func (p *Plan) invalidate(in Input, d *differ) {
 	changed := map[site.URLPath]bool{}
 	add := func(u invalidation.URL) {
 		if !changed[u.Path] {
@@ -236,13 +307,21 @@ func (p *Plan) invalidate(in Input, still []site.Object) {
 				add(invalidation.URL{Path: u.Path, Object: s.Object.Key, Size: s.Object.Size, Why: shortWhy(s, u)})
 			}
 		}
+		for _, o := range d.disturbed {
+			for _, u := range in.View.URLs(o.key) {
+				add(invalidation.URL{Path: u.Path, Object: o.key, Size: o.size, Why: o.why})
+			}
+		}
 	}
 	if j := in.Live.State.Journal; j != nil {
 		for _, u := range j.Pending {
 			add(invalidation.URL{Path: u.Path, Object: u.Key, Why: "left over from release " + string(j.Release)})
 		}
+		if in.View == nil && len(j.Pending) > 0 {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("release %s left %d URLs to be invalidated, and the target has no distribution: caches may keep old answers", j.Release, len(j.Pending)))
+		}
 	}
-	p.price(in.View, still, changed)
+	p.price(in.View, d.still, changed)
 }
 
 // price chooses the items, given everything that lives beside the change.
@@ -268,7 +347,22 @@ func (p *Plan) price(view *rules.View, still []site.Object, changed map[site.URL
 			p.LiveBytes += o.Size
 		}
 	}
+	if view != nil && !showsAll(*view) {
+		// Beside the target's prefix something lives that the plan cannot see.
+		// One URL stands for it, so that "/*" is not taken to cost nothing.
+		untouched = append(untouched, invalidation.URL{Path: "/"})
+	}
 	p.Invalidation = invalidation.Choose(p.Changed, untouched)
+}
+
+// showsAll reports whether all that the distribution shows lies below the
+// target's prefix.
+func showsAll(v rules.View) bool {
+	root := "" // of the distribution, in the bucket
+	if v.OriginPath != "" {
+		root = strings.TrimPrefix(v.OriginPath, "/") + "/"
+	}
+	return strings.HasPrefix(root, v.Prefix)
 }
 
 // shortWhy says in a few words why a URL's answer changes.
@@ -282,7 +376,7 @@ func shortWhy(s Step, u rules.URL) string {
 	return u.Why
 }
 
-// guard refuses to empty a site by accident.
+// guard refuses to empty a site of live objects by accident.
 func (p *Plan) guard(live int) {
 	gone, _ := p.Count(OpRemove, OpRetire)
 	if gone*2 > live && live > 0 {

@@ -67,13 +67,15 @@ type Plan struct {
 	Number  int        `json:"number"`
 	Base    release.ID `json:"base,omitempty"` // what is live; "" before the first release
 	// Resumes is the release whose run was interrupted and is finished by this
-	// plan; "" for none.
+	// plan; "" for none. It equals Release where the plan only repeats what
+	// that run may have done already, so that its invalidations start nothing
+	// twice.
 	Resumes release.ID `json:"resumes,omitempty"`
 
 	Steps     []Step `json:"steps"` // uploads and header changes by phase, then removals and retirements, each in key order
 	Unchanged int    `json:"unchanged"`
-	// Foreign counts the objects in the bucket that no release knows; they are
-	// left alone.
+	// Foreign counts the objects in the bucket that freshet did not publish, or
+	// that somebody else has written over since; they are left alone.
 	Foreign int `json:"foreign"`
 
 	Changed      []invalidation.URL `json:"-"` // every URL whose answer changes

@@ -47,12 +47,12 @@ func decodeManifest(data []byte) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, fmt.Errorf("unpack: %w", err)
 	}
+	if err := checkVersion(plain); err != nil {
+		return Manifest{}, err
+	}
 	var f manifestFile
 	if err := json.Unmarshal(plain, &f); err != nil {
 		return Manifest{}, err
-	}
-	if f.Version != Version {
-		return Manifest{}, fmt.Errorf("%w: version %d, this one reads %d", ErrVersion, f.Version, Version)
 	}
 	objects, err := site.NewManifest(f.Objects)
 	if err != nil {

@@ -89,8 +89,16 @@ func (r *Record) establish(ctx context.Context) error {
 	if !errors.Is(err, remote.ErrPrecondition) {
 		return err
 	}
-	if r.prefix, err = r.find(ctx); err != nil {
+	theirs, err := r.find(ctx)
+	if err != nil {
 		return err
+	}
+	if theirs == "" {
+		return fmt.Errorf("%s was there and is gone: somebody is deleting the record", claimKey)
+	}
+	r.prefix = theirs
+	if theirs == mine {
+		return nil // the claim's answer was lost
 	}
 	return r.store.Delete(ctx, []site.Key{marker})
 }
@@ -105,12 +113,15 @@ func (r *Record) Read(ctx context.Context) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	s.Journal, s.journalTag = journal, tag
+	s.journalTag = tag
 	pointer, tag, err := readJSON[Pointer](ctx, r, "current.json")
 	if err != nil {
 		return State{}, err
 	}
 	s.Current, s.pointerTag = pointer, tag
+	if journal != nil && !s.finished(journal) {
+		s.Journal = journal
+	}
 	if pointer == nil {
 		return s, nil
 	}
@@ -135,12 +146,17 @@ func (r *Record) manifest(ctx context.Context, id ID, want site.Digest) (Manifes
 }
 
 // Begin writes the journal: from here on nothing is forgotten. It fails with
-// ErrMoved if another run wrote its journal since s was read. The returned
-// State carries the journal.
+// ErrMoved if another run wrote its journal since s was read, be it closed or
+// not. The returned State carries the journal. A repeat is safe.
 func (r *Record) Begin(ctx context.Context, s State, j Journal) (State, error) {
 	if err := r.establish(ctx); err != nil {
 		return s, fmt.Errorf("make freshet's record in %s: %w", r.store, err)
 	}
+	j.Closed = false
+	return r.writeJournal(ctx, s, j)
+}
+
+func (r *Record) writeJournal(ctx context.Context, s State, j Journal) (State, error) {
 	j.Version = Version
 	tag, err := r.putJSON(ctx, "journal.json", j, unchanged(s.journalTag))
 	if err != nil {
@@ -151,7 +167,8 @@ func (r *Record) Begin(ctx context.Context, s State, j Journal) (State, error) {
 }
 
 // Commit stores the manifest m and moves the pointer to it. It fails with
-// ErrMoved, and the pointer stays, if another run moved it since s was read.
+// ErrMoved, and the pointer stays, if another run moved it since s was read. A
+// repeat is safe.
 func (r *Record) Commit(ctx context.Context, s State, m Manifest) (State, error) {
 	data, err := encodeManifest(m)
 	if err != nil {
@@ -172,15 +189,20 @@ func (r *Record) Commit(ctx context.Context, s State, m Manifest) (State, error)
 	return s, nil
 }
 
-// Close removes the journal: everything in it has happened.
+// Close closes the journal: everything in it has happened. It fails with
+// ErrMoved if another run has taken the journal over. A repeat is safe.
 func (r *Record) Close(ctx context.Context, s State) (State, error) {
 	if s.Journal == nil {
 		return s, nil
 	}
-	if err := r.store.Delete(ctx, []site.Key{r.key("journal.json")}); err != nil {
+	j := s.Journal
+	s, err := r.writeJournal(ctx, s, Journal{
+		Release: j.Release, Number: j.Number, Base: j.Base, Started: j.Started, Writer: j.Writer, Site: j.Site, Closed: true,
+	})
+	if err != nil {
 		return s, fmt.Errorf("close the journal: %w", err)
 	}
-	s.Journal, s.journalTag = nil, ""
+	s.Journal = nil
 	return s, nil
 }
 
@@ -244,16 +266,25 @@ func readJSON[T any](ctx context.Context, r *Record, name string) (*T, string, e
 	if err != nil {
 		return nil, "", fmt.Errorf("read %s: %w", name, err)
 	}
-	var head struct{ Version int }
-	if err := json.Unmarshal(data, &head); err != nil {
+	if err := checkVersion(data); err != nil {
 		return nil, "", fmt.Errorf("read %s: %w", name, err)
-	}
-	if head.Version != Version {
-		return nil, "", fmt.Errorf("read %s: %w: version %d, this one reads %d", name, ErrVersion, head.Version, Version)
 	}
 	v := new(T)
 	if err := json.Unmarshal(data, v); err != nil {
 		return nil, "", fmt.Errorf("read %s: %w", name, err)
 	}
 	return v, tag, nil
+}
+
+// checkVersion looks at the version alone: the rest of a newer format may not
+// even parse.
+func checkVersion(data []byte) error {
+	var head struct{ Version int }
+	if err := json.Unmarshal(data, &head); err != nil {
+		return err
+	}
+	if head.Version != Version {
+		return fmt.Errorf("%w: version %d, this one reads %d", ErrVersion, head.Version, Version)
+	}
+	return nil
 }

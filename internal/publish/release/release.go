@@ -7,16 +7,19 @@
 //	.freshet-claim                        which prefix is the record's
 //	.freshet-<128 random bits>/
 //	    current.json                      the pointer, moved by compare-and-swap
-//	    journal.json                      what a run has begun and not finished
+//	    journal.json                      what a run has begun; closed when it has finished
 //	    releases/<id>/manifest.json.zst   what a release published
 //
 // The claim holds only a hash of the prefix, since a CDN in front of the
 // bucket serves every key that it is asked for.
 //
 // It promises that the pointer never moves over somebody else's release, that
-// two first publishers agree on one prefix, and that a record of an unknown
-// version is refused, not guessed. Retention, lock and rollback are not here
-// yet.
+// no run begins on top of a journal that it has not read, that two first
+// publishers agree on one prefix, and that a record of an unknown version is
+// refused, not guessed. Nothing in it is ever deleted without a condition: a
+// journal is closed by a conditional write, so that a slow run cannot close
+// the journal of the one that took over. Retention, lock and rollback are not
+// here yet.
 package release
 
 import (
@@ -82,8 +85,8 @@ type Manifest struct {
 	Retired []Retired     // what it was and is still kept, in key order
 }
 
-// Journal is the intent of a run, written before its first effect and removed
-// after its last. While it is there, the URLs in it still need invalidating.
+// Journal is the intent of a run, written before its first effect and closed
+// after its last. While it is open, the URLs in it still need invalidating.
 type Journal struct {
 	Version int       `json:"version"`
 	Release ID        `json:"release"` // what the run is making
@@ -96,9 +99,23 @@ type Journal struct {
 	Site site.Digest `json:"site"`
 	// Touched are the keys that the run may have written or deleted: their
 	// state is unknown until somebody looks.
-	Touched []site.Key `json:"touched"`
+	Touched []site.Key `json:"touched,omitempty"`
+	// Overwritten are those of the touched keys under which somebody else's
+	// object lay: as long as it is there unchanged, the run did not get to it.
+	Overwritten []Overwritten `json:"overwritten,omitempty"`
 	// Pending are the viewer URLs whose answer the run changes.
-	Pending []PendingURL `json:"pending"`
+	Pending []PendingURL `json:"pending,omitempty"`
+	// Stale says that all of Pending was invalidated and an edge went on with
+	// an old answer: a repeat of the same caller references would do nothing.
+	Stale bool `json:"stale,omitempty"`
+	// Closed says that everything in the journal has happened.
+	Closed bool `json:"closed,omitempty"`
+}
+
+// Overwritten is a foreign object that a run replaces.
+type Overwritten struct {
+	Key  site.Key `json:"key"`
+	ETag string   `json:"etag"` // of the foreign object
 }
 
 // PendingURL is a URL whose answer changes, with the key that answers it.
@@ -113,7 +130,13 @@ type State struct {
 	Live       Manifest // what Current names; empty before the first release
 	Journal    *Journal // nil when no run is open
 	pointerTag string   // ETag of current.json, "" when there is none
-	journalTag string
+	journalTag string   // ETag of journal.json, open or closed
+}
+
+// finished reports whether nothing of j is left to do: it was closed, or its
+// release is live already and only the closing was interrupted.
+func (s State) finished(j *Journal) bool {
+	return j.Closed || s.Current != nil && j.Release == s.Current.Release
 }
 
 // NextNumber is the number of the release that comes after s.
