@@ -132,14 +132,7 @@ func summary(pub *publication, res deploy.Result, took time.Duration) string {
 func (a *app) sayWhere(t *target) {
 	switch {
 	case t.started != nil:
-		command := "freshet local"
-		if a.dir != "." {
-			command += " -C " + a.dir
-		}
-		if a.dataDir != "" {
-			command += " --data " + a.dataDir
-		}
-		a.say("\nTo browse it, type\n  %s\nand open %s/", command, t.url)
+		a.say("\nTo browse it, type\n  %s\nand open %s/", a.command("local"), t.url)
 	case t.url != "":
 		a.say("\n%s/", t.url)
 	}

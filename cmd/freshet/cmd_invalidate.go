@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -120,7 +121,9 @@ func (a *app) paths(args []string, f invalidateFlags) ([]invalidation.Path, erro
 		if err != nil {
 			return nil, err
 		}
-		paths = append(paths, path)
+		if !slices.Contains(paths, path) { // each is billed, even twice the same
+			paths = append(paths, path)
+		}
 	}
 	return paths, nil
 }

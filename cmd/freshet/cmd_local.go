@@ -70,6 +70,18 @@ func (a *app) local(ctx context.Context, dir string, addresses cloud.Addresses) 
 	return c.Close()
 }
 
+// command is how to type a freshet command for the same project.
+func (a *app) command(name string) string {
+	text := "freshet " + name
+	if a.dir != "." {
+		text += " -C " + a.dir
+	}
+	if a.dataDir != "" {
+		text += " --data " + a.dataDir
+	}
+	return text
+}
+
 func (a *app) showLocal(info cloud.Info) error {
 	if a.json {
 		return json.NewEncoder(a.stdout).Encode(info)
@@ -81,8 +93,8 @@ func (a *app) showLocal(info cloud.Info) error {
   Bucket    s3://%s
   Distribution %s
 
-Publish to it from another terminal with "freshet deploy". To point the AWS CLI
-at it:
+Publish to it from another terminal with "%s". To point the
+AWS CLI at it:
 
   export AWS_ACCESS_KEY_ID=%s
   export AWS_SECRET_ACCESS_KEY=%s
@@ -97,7 +109,7 @@ at it:
 --endpoint-url %s for cloudfront.)
 
 Stop it with Ctrl-C.
-`, info.Edge+"/", info.Console+"/", info.Bucket, info.Distribution, info.AccessKeyID, info.SecretAccessKey, cloud.Region,
+`, info.Edge+"/", info.Console+"/", info.Bucket, info.Distribution, a.command("deploy"), info.AccessKeyID, info.SecretAccessKey, cloud.Region,
 		info.S3, info.Control, info.Bucket, info.Distribution, info.S3, info.Control)
 	return err
 }

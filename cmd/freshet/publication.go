@@ -10,6 +10,7 @@ import (
 	"github.com/freshet/freshet/internal/publish/deploy"
 	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/release"
+	"github.com/freshet/freshet/internal/site"
 	"github.com/freshet/freshet/internal/ui"
 )
 
@@ -37,12 +38,27 @@ func (a *app) prepare(ctx context.Context, p project, opts deploy.Options, readO
 	if pub.target, err = a.open(ctx, p, readOnly); err != nil {
 		return nil, err
 	}
+	if err := checkKeys(pub.files.manifest, pub.target.prefix); err != nil {
+		return nil, errors.Join(err, pub.target.close())
+	}
 	pub.progress = ui.NewProgress(a.stderr, a.getenv, a.now)
 	pub.engine = a.engine(pub.target, opts, pub.progress)
 	if err := pub.look(ctx, a); err != nil {
 		return nil, errors.Join(err, pub.target.close())
 	}
 	return pub, nil
+}
+
+// checkKeys makes sure, before anything is sent, that every key still fits
+// with the target's prefix in front.
+func checkKeys(m site.Manifest, prefix string) error {
+	for _, o := range m.Objects() {
+		if n := len(prefix) + len(o.Key); n > site.MaxKeyBytes {
+			return refused("shorten the name or the prefix; nothing was sent",
+				"%s: the key has %d bytes with the prefix %s, S3 takes %d", o.Key, n, prefix, site.MaxKeyBytes)
+		}
+	}
+	return nil
 }
 
 // look reads what is live and plans against it.

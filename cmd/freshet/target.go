@@ -25,6 +25,7 @@ import (
 // target is an open target: where to publish and through what.
 type target struct {
 	name         string
+	prefix       string // of all keys, "" or "blog/"
 	store        remote.Store
 	cdn          remote.CDN // nil without a distribution
 	record       *release.Record
@@ -54,7 +55,7 @@ func (a *app) open(ctx context.Context, p project, readOnly bool) (t *target, er
 	if err != nil {
 		return nil, err
 	}
-	t = &target{name: named.Name, embedded: named.Embedded()}
+	t = &target{name: named.Name, prefix: named.Prefix, embedded: named.Embedded()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.close())
