@@ -61,7 +61,7 @@ type Class uint8
 // The bounds of a Class.
 const (
 	Untagged   Class = 0
-	MaxClasses       = 5
+	MaxClasses Class = 5
 )
 
 // Changed is an object whose answer changes.
