@@ -10,6 +10,7 @@ import (
 
 	"github.com/freshet/freshet/internal/publish/deploy"
 	"github.com/freshet/freshet/internal/publish/plan"
+	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/ui"
 )
 
@@ -25,6 +26,7 @@ A run that was interrupted is finished by the next one, from any machine.`
 type deployFlags struct {
 	build, yes, noWait, noVerify bool
 	wait                         time.Duration
+	plan                         string
 }
 
 func (a *app) deployCommand() *cobra.Command {
@@ -41,6 +43,7 @@ func (a *app) deployCommand() *cobra.Command {
 	flags.BoolVar(&f.yes, "yes", false, "carry out what a guard refuses")
 	flags.BoolVar(&f.noWait, "no-wait", false, "do not wait for the invalidation: exit 3, and the next run finishes it")
 	flags.DurationVar(&f.wait, "wait-timeout", 10*time.Minute, "how long to wait for the invalidation")
+	flags.StringVar(&f.plan, "plan", "", "carry out exactly the plan in this `file`, or refuse")
 	flags.BoolVar(&f.noVerify, "no-verify", false, "do not ask the edge for the new version")
 	return cmd
 }
@@ -59,7 +62,13 @@ func (a *app) deploy(ctx context.Context, f deployFlags) (err error) {
 			return err
 		}
 	}
-	pub, err := a.prepare(ctx, p, deploy.Options{Wait: f.wait, NoWait: f.noWait, NoVerify: f.noVerify}, false)
+	var stored *planFile
+	if f.plan != "" {
+		if stored, err = readPlan(f.plan); err != nil {
+			return err
+		}
+	}
+	pub, err := a.prepare(ctx, p, deploy.Options{Wait: f.wait, NoWait: f.noWait, NoVerify: f.noVerify}, stored, false)
 	if err != nil {
 		return err
 	}
@@ -113,8 +122,10 @@ func (a *app) report(pub *publication, res deploy.Result, err error, took time.D
 func summary(pub *publication, res deploy.Result, took time.Duration) string {
 	text := fmt.Sprintf("Release %s is live after %s.", res.Release, ui.Duration(took))
 	switch {
-	case pub.target.distribution == "":
+	case len(pub.target.distributions) == 0:
 		text += " Nothing was invalidated: the target has no distribution. A CDN in front of the bucket may keep old answers."
+	case res.Verified.Unseen != "":
+		text += " It could not be verified at the edge: " + res.Verified.Unseen + "."
 	case res.Verified.Of == 0:
 		text += " It was not verified at the edge."
 	case res.Verified.Checked < res.Verified.Of:
@@ -140,22 +151,23 @@ func (a *app) sayWhere(t *target) {
 
 // deployAnswer is the JSON answer of deploy; docs/json.md describes it.
 type deployAnswer struct {
-	Release          string        `json:"release"`
-	Target           string        `json:"target"`
-	Changed          bool          `json:"changed"`
-	Uploaded         countJSON     `json:"uploaded"`
-	UpdatedHeaders   int           `json:"updated_headers"`
-	Removed          int           `json:"removed"`
-	Retired          int           `json:"retired"`
-	Unchanged        int           `json:"unchanged"`
-	Foreign          int           `json:"foreign"`
-	Invalidation     submittedJSON `json:"invalidation"`
-	DroppedUntouched int           `json:"dropped_untouched"`
-	Verified         verifiedJSON  `json:"verified"`
-	URL              string        `json:"url"`
-	DurationMS       int64         `json:"duration_ms"`
-	Warnings         []string      `json:"warnings"`
-	Error            *errorJSON    `json:"error,omitempty"`
+	Release          string          `json:"release"`
+	Target           string          `json:"target"`
+	Changed          bool            `json:"changed"`
+	Uploaded         countJSON       `json:"uploaded"`
+	UpdatedHeaders   int             `json:"updated_headers"`
+	Removed          int             `json:"removed"`
+	Retired          int             `json:"retired"`
+	Unchanged        int             `json:"unchanged"`
+	Foreign          int             `json:"foreign"`
+	Invalidation     submittedJSON   `json:"invalidation"`
+	Invalidations    []submittedJSON `json:"invalidations"`
+	DroppedUntouched int             `json:"dropped_untouched"`
+	Verified         verifiedJSON    `json:"verified"`
+	URL              string          `json:"url"`
+	DurationMS       int64           `json:"duration_ms"`
+	Warnings         []string        `json:"warnings"`
+	Error            *errorJSON      `json:"error,omitempty"`
 }
 
 type countJSON struct {
@@ -164,10 +176,26 @@ type countJSON struct {
 }
 
 type submittedJSON struct {
-	ID     string   `json:"id"`  // of the first batch
-	IDs    []string `json:"ids"` // of all
-	Status string   `json:"status"`
-	Items  []string `json:"items"`
+	Distribution string   `json:"distribution"`
+	ID           string   `json:"id"`  // of the first request
+	IDs          []string `json:"ids"` // of all
+	Status       string   `json:"status"`
+	Items        []string `json:"items"`
+}
+
+// together is the sum of all distributions' invalidations: completed when all
+// are. With one distribution, the usual case, it is that one's.
+func together(all []submittedJSON) submittedJSON {
+	out := submittedJSON{IDs: []string{}, Items: []string{}}
+	for i, s := range all {
+		if i == 0 {
+			out.Distribution, out.ID, out.Status = s.Distribution, s.ID, s.Status
+		} else if s.Status != remote.Completed {
+			out.Status = s.Status
+		}
+		out.IDs, out.Items = append(out.IDs, s.IDs...), append(out.Items, s.Items...)
+	}
+	return out
 }
 
 type verifiedJSON struct {
@@ -185,22 +213,30 @@ func deployJSON(pub *publication, res deploy.Result, took time.Duration) deployA
 	p := pub.plan
 	out := deployAnswer{
 		Release: string(res.Release), Target: pub.target.name, Changed: res.Changed, Unchanged: p.Unchanged, Foreign: p.Foreign,
-		Invalidation: submitted(res.Invalidation), DroppedUntouched: p.Invalidation.Drops,
-		Verified: verifiedJSON{Checked: res.Verified.Checked, Of: res.Verified.Of, Stale: []staleJSON{}},
-		URL:      pub.target.url, DurationMS: took.Milliseconds(), Warnings: append([]string{}, p.Warnings...),
+		Invalidations: []submittedJSON{},
+		Verified:      verifiedJSON{Checked: res.Verified.Checked, Of: res.Verified.Of, Stale: []staleJSON{}},
+		URL:           pub.target.url, DurationMS: took.Milliseconds(), Warnings: append([]string{}, p.Warnings...),
 	}
+	if res.Verified.Unseen != "" {
+		out.Warnings = append(out.Warnings, "not verified: "+res.Verified.Unseen)
+	}
+	for _, sub := range res.Invalidations {
+		out.Invalidations = append(out.Invalidations, submitted(sub))
+	}
+	out.Invalidation = together(out.Invalidations)
+	out.DroppedUntouched, _ = p.Drops()
 	out.Uploaded.Count, out.Uploaded.Bytes = p.Count(plan.OpAdd, plan.OpUpdate)
 	out.UpdatedHeaders, _ = p.Count(plan.OpHeaders)
 	out.Removed, _ = p.Count(plan.OpRemove)
 	out.Retired, _ = p.Count(plan.OpRetire)
 	for _, s := range res.Verified.Stale {
-		out.Verified.Stale = append(out.Verified.Stale, staleJSON{pub.target.url + string(s.Path), s.Why})
+		out.Verified.Stale = append(out.Verified.Stale, staleJSON{s.Base + string(s.Path), s.Why})
 	}
 	return out
 }
 
 func submitted(s deploy.Submitted) submittedJSON {
-	out := submittedJSON{IDs: append([]string{}, s.IDs...), Status: s.Status, Items: append([]string{}, s.Items...)}
+	out := submittedJSON{Distribution: s.Distribution, IDs: append([]string{}, s.IDs...), Status: s.Status, Items: append([]string{}, s.Items...)}
 	if len(s.IDs) > 0 {
 		out.ID = s.IDs[0]
 	}

@@ -22,8 +22,8 @@ import (
 	"github.com/freshet/freshet/internal/ui"
 )
 
-const invalidateHelp = `Throws the given paths out of the caches: '/about/', a wildcard '/posts/*', or
-everything with --all. Paths are checked against what is live before anything
+const invalidateHelp = `Throws the given paths out of the caches: '/about/', a wildcard '/posts/*', a
+cache tag '#fr.page', or everything with --all. Paths are checked against what is live before anything
 is sent; - reads them from standard input, one a line.
 
 Quote wildcards, or the shell expands them before freshet sees them.`
@@ -71,7 +71,7 @@ func (a *app) invalidate(ctx context.Context, args []string, f invalidateFlags, 
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	if t.distribution == "" {
+	if len(t.distributions) == 0 {
 		return usage("write its id, or auto, as `distribution:` in freshet.yaml", "the target %s has no distribution", t.name)
 	}
 	progress := ui.NewProgress(a.stderr, a.getenv, a.now)
@@ -80,15 +80,26 @@ func (a *app) invalidate(ctx context.Context, args []string, f invalidateFlags, 
 	if err != nil {
 		return err
 	}
-	urls := liveURLs(t, live)
-	if err := a.checkPaths(paths, urls, f); err != nil {
+	var sends []purge
+	for _, d := range t.distributions {
+		urls := liveURLs(d, live)
+		sends = append(sends, purge{d, invalidation.Price(paths, nil, urls), urls})
+	}
+	if err := checkPaths(paths, sends, f); err != nil {
 		return err
 	}
-	cover := invalidation.Price(paths, nil, urls)
-	if err := a.guardAll(t, cover, f); err != nil {
+	money, err := a.afford(ctx, p, t, sends, f)
+	if err != nil {
 		return err
 	}
-	return a.send(ctx, t, engine, progress, cover)
+	return a.send(ctx, t, engine, progress, sends, money)
+}
+
+// purge is what goes to one distribution.
+type purge struct {
+	distribution
+	cover invalidation.Cover
+	urls  []invalidation.URL // everything that is live there
 }
 
 // paths reads the command line. Everything that can be said of it without
@@ -167,87 +178,139 @@ func shellTrap(args []string, f invalidateFlags) error {
 	return refused(hint, "%s; nothing was sent", text)
 }
 
-// liveURLs are the viewer URLs of everything in the bucket.
-func liveURLs(t *target, live plan.Live) []invalidation.URL {
+// liveURLs are the viewer URLs of everything in the bucket that d shows.
+func liveURLs(d distribution, live plan.Live) []invalidation.URL {
 	var out []invalidation.URL
 	for _, o := range live.Objects {
-		for _, u := range t.view.URLs(o.Object.Key) {
-			out = append(out, invalidation.URL{Path: u.Path, Object: o.Object.Key, Size: o.Object.Size, Why: u.Why})
+		kind := o.Object.Kind
+		if d.TagHeader == "" || o.Object.Headers.TagHeader != d.TagHeader {
+			kind = ""
+		}
+		for _, u := range d.view.URLs(o.Object.Key) {
+			out = append(out, invalidation.URL{Path: u.Path, Object: o.Object.Key, Size: o.Object.Size, Why: u.Why, Kind: kind})
 		}
 	}
 	return out
 }
 
-// checkPaths refuses a path that names nothing that is live.
-func (a *app) checkPaths(paths []invalidation.Path, urls []invalidation.URL, f invalidateFlags) error {
+// checkPaths refuses a path that names nothing that is live anywhere, and a tag
+// where no distribution knows tags.
+func checkPaths(paths []invalidation.Path, sends []purge, f invalidateFlags) error {
 	if f.force || f.all {
 		return nil
 	}
-	known := make([]string, len(urls))
-	for i, u := range urls {
-		known[i] = string(u.Path)
-	}
-	priced := invalidation.Price(paths, nil, urls)
-	for _, it := range priced.Items {
-		if it.Drops > 0 {
+	for i, path := range paths {
+		if slices.ContainsFunc(sends, func(s purge) bool { return s.cover.Items[i].Drops > 0 }) {
 			continue
 		}
+		if path.IsTag() {
+			return refused("tags work where the distribution has a CacheTagConfig and objects carry them; to send it all the same, add --force",
+				"%s is a tag that nothing live carries; nothing was sent", path)
+		}
+		var known []string
+		for _, s := range sends {
+			for _, u := range s.urls {
+				known = append(known, string(u.Path))
+			}
+		}
 		hint := "to send it all the same, add --force"
-		if near, ok := nearest.Of(strings.TrimSuffix(string(it.Path), "*"), known); ok {
+		if near, ok := nearest.Of(strings.TrimSuffix(string(path), "*"), known); ok {
 			hint = "did you mean " + near + "? " + hint
 		}
-		return refused(hint, "%s matches nothing that is live; nothing was sent", it.Path)
+		return refused(hint, "%s matches nothing that is live; nothing was sent", path)
 	}
 	return nil
 }
 
-// guardAll makes sure that somebody who throws a large cache away means it.
-func (a *app) guardAll(t *target, c invalidation.Cover, f invalidateFlags) error {
-	if !f.all {
-		return nil
+// afford asks the ledger and makes sure that somebody who throws a large cache
+// away, or spends more than the budget, means it.
+func (a *app) afford(ctx context.Context, p project, t *target, sends []purge, f invalidateFlags) (plan.Money, error) {
+	spend := spending(p, t)
+	if !spend.Free {
+		usage, err := a.usage(ctx, t)
+		if err != nil {
+			return plan.Money{}, err
+		}
+		spend.Used = usage.Used
 	}
-	what := fmt.Sprintf("%s (%s) will have to be served by the origin again", ui.Count(c.Drops, "object"), ui.Bytes(c.DropsBytes))
-	if c.Drops > manyObjects && !f.yes {
-		return refused("if this is what you want, type `freshet invalidate --all --yes`", "--all throws the whole cache of %s away: %s; nothing was sent", t.distribution, what)
+	paths, drops, bytes := 0, 0, int64(0)
+	for _, s := range sends {
+		paths, drops, bytes = paths+len(s.cover.Items), drops+s.cover.Drops, bytes+s.cover.DropsBytes
 	}
-	a.tell("%s", what)
-	return nil
+	money := plan.Cost(spend, paths)
+	if f.all {
+		what := fmt.Sprintf("%s (%s) will have to be served by the origin again", ui.Count(drops, "object"), ui.Bytes(bytes))
+		if drops > manyObjects && !f.yes {
+			return money, refused("if this is what you want, type `freshet invalidate --all --yes`",
+				"--all throws the whole cache of %s away: %s; nothing was sent", t.names(), what)
+		}
+		a.tell("%s", what)
+	}
+	if spend.Refuse && money.Over() && !f.yes {
+		return money, refused("add --yes to spend it all the same", "this takes %s, and %s of this month's %s are used; nothing was sent",
+			ui.Count(paths, "path"), ui.Number(money.Used), ui.Number(money.Budget))
+	}
+	return money, nil
 }
 
 // send submits the paths and prints what became of them.
-func (a *app) send(ctx context.Context, t *target, engine *deploy.Engine, progress *ui.Progress, c invalidation.Cover) error {
+func (a *app) send(ctx context.Context, t *target, engine *deploy.Engine, progress *ui.Progress, sends []purge, money plan.Money) error {
 	if !a.json && !a.quiet {
 		s := a.style()
-		s.Printf("Invalidate %s on %s", ui.Count(len(c.Items), "path"), t.distribution)
-		for _, it := range c.Items {
-			s.Printf("  %s  drops %s (%s)", it.Path, ui.Count(it.Drops, "object"), ui.Bytes(it.DropsBytes))
+		s.Printf("Invalidate %s on %s, %s", ui.Count(money.Paths, "path"), t.names(), ui.Money(money))
+		for _, one := range sends {
+			for _, it := range one.cover.Items {
+				s.Printf("  %s  drops %s (%s)", it.Path, ui.Count(it.Drops, "object"), ui.Bytes(it.DropsBytes))
+			}
 		}
 	}
 	id, err := release.NewID(0, rand.Reader)
 	if err != nil {
 		return err
 	}
-	sub, err := engine.Invalidate(ctx, "manual-"+id, c.Paths())
+	var subs []submittedJSON
+	for _, one := range sends {
+		sub, failed := engine.Invalidate(ctx, "manual-"+id, one.ID, one.cover.Paths())
+		subs = append(subs, submitted(sub))
+		if err = failed; err != nil {
+			break
+		}
+	}
 	progress.Clear()
 	if a.json {
-		out := struct {
-			Target       string              `json:"target"`
-			Distribution string              `json:"distribution"`
-			Invalidation submittedJSON       `json:"invalidation"`
-			Items        []invalidation.Item `json:"items"`
-			Dropped      int                 `json:"dropped"`
-			DroppedBytes int64               `json:"dropped_bytes"`
-			Error        *errorJSON          `json:"error,omitempty"`
-		}{t.name, t.distribution, submitted(sub), c.Items, c.Drops, c.DropsBytes, nil}
-		if err != nil {
-			e := classify(err).json()
-			out.Error = &e
-		}
-		a.reported = true
-		return errors.Join(err, a.answer(out))
+		return a.reportSent(t, sends, subs, money, err)
 	}
 	if err == nil {
 		a.say("Completed: the next request for any of these asks the origin.")
 	}
 	return err
+}
+
+// invalidateAnswer is the JSON answer of invalidate; docs/json.md describes it.
+type invalidateAnswer struct {
+	Target        string              `json:"target"`
+	Invalidation  submittedJSON       `json:"invalidation"`
+	Invalidations []submittedJSON     `json:"invalidations"`
+	Items         []invalidation.Item `json:"items"` // of the first distribution, with what each drops
+	Dropped       int                 `json:"dropped"`
+	DroppedBytes  int64               `json:"dropped_bytes"`
+	Money         plan.Money          `json:"money"`
+	Error         *errorJSON          `json:"error,omitempty"`
+}
+
+func (a *app) reportSent(t *target, sends []purge, subs []submittedJSON, money plan.Money, err error) error {
+	out := invalidateAnswer{
+		Target: t.name, Invalidation: together(subs), Invalidations: append([]submittedJSON{}, subs...),
+		Items: ui.Items(sends[0].cover.Items), Money: money,
+	}
+	for _, s := range sends {
+		out.Dropped += s.cover.Drops
+		out.DroppedBytes += s.cover.DropsBytes
+	}
+	if err != nil {
+		e := classify(err).json()
+		out.Error = &e
+	}
+	a.reported = true
+	return errors.Join(err, a.answer(out))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -9,37 +10,56 @@ import (
 	"github.com/freshet/freshet/internal/ui"
 )
 
+type planFlags struct{ out, html string }
+
 func (a *app) planCommand() *cobra.Command {
-	return &cobra.Command{
+	var f planFlags
+	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what deploy would do, and why, item by item",
 		Long: `Compares the site with what is live and shows every upload, header change,
-removal and invalidation with its reason. Nothing is written.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			p, err := a.project()
-			if err != nil {
-				return err
-			}
-			pub, err := a.prepare(cmd.Context(), p, deploy.Options{}, true)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, pub.target.close()) }()
-			view := pub.view(0)
-			switch {
-			case a.json:
-				return a.answer(ui.NewPlanJSON(view))
-			case pub.plan.Empty():
-				a.say("Nothing has changed: %s at %s are live as release %s.",
-					ui.Count(pub.plan.Unchanged, "object"), pub.target.store, pub.plan.Base)
-				return nil
-			}
-			a.style().Plan(view)
-			for _, guard := range pub.plan.Guards {
-				a.say("\nDeploy refuses this unless it is given --yes: %s.", guard)
-			}
-			return nil
-		},
+removal and invalidation with its reason and its price. Nothing is written to
+the bucket.`,
+		Example: "  freshet plan\n  freshet plan --out plan.json && freshet deploy --plan plan.json\n  freshet plan --html report.html",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.plan(cmd.Context(), f) },
 	}
+	cmd.Flags().StringVar(&f.out, "out", "", "store the plan in this `file`, for deploy --plan")
+	cmd.Flags().StringVar(&f.html, "html", "", "draw the plan as a page, in this `file`")
+	return cmd
+}
+
+func (a *app) plan(ctx context.Context, f planFlags) (err error) {
+	p, err := a.project()
+	if err != nil {
+		return err
+	}
+	pub, err := a.prepare(ctx, p, deploy.Options{}, nil, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pub.target.close()) }()
+	if f.out != "" {
+		if err := pub.writePlan(f.out); err != nil {
+			return err
+		}
+	}
+	if f.html != "" {
+		if err := pub.writeReport(f.html); err != nil {
+			return err
+		}
+	}
+	view := pub.view(0)
+	switch {
+	case a.json:
+		return a.answer(ui.NewPlanJSON(view))
+	case pub.plan.Empty():
+		a.say("Nothing has changed: %s at %s are live as release %s.", ui.Count(pub.plan.Unchanged, "object"), pub.target.store, pub.plan.Base)
+		return nil
+	}
+	a.style().Plan(view)
+	for _, guard := range pub.plan.Guards {
+		a.say("\nDeploy refuses this unless it is given --yes: %s.", guard)
+	}
+	return nil
 }

@@ -42,8 +42,8 @@ is under way or was interrupted, and then what the next deploy does about it.`,
 
 func (a *app) showStatus(t *target, state release.State) {
 	to := ""
-	if t.distribution != "" {
-		to = " → " + t.distribution
+	if len(t.distributions) > 0 {
+		to = " → " + t.names()
 	}
 	a.say("%s  %s%s", t.name, t.store, to)
 	if c := state.Current; c == nil {
@@ -108,7 +108,7 @@ type journalJSON struct {
 }
 
 func statusJSON(t *target, state release.State) statusAnswer {
-	out := statusAnswer{Target: t.name, Bucket: t.store.String(), Distribution: t.distribution, URL: t.url}
+	out := statusAnswer{Target: t.name, Bucket: t.store.String(), Distribution: t.names(), URL: t.url}
 	if c := state.Current; c != nil {
 		out.Live = &liveJSON{string(c.Release), c.Created, c.Objects, c.Bytes, len(state.Live.Retired)}
 	}

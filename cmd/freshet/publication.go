@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/user"
+	"time"
 
 	"github.com/freshet/freshet/internal/publish/deploy"
 	"github.com/freshet/freshet/internal/publish/plan"
@@ -23,12 +24,16 @@ type publication struct {
 	live     plan.Live
 	plan     plan.Plan
 	progress *ui.Progress
+	ledger   string // why the month's count is not whole, "" where it is
+	made     time.Time
+	stored   *planFile // the plan to carry out, nil to make one
 }
 
 // prepare scans the site, opens the target and makes the plan. The caller
-// closes the target. With readOnly nothing can be written.
-func (a *app) prepare(ctx context.Context, p project, opts deploy.Options, readOnly bool) (pub *publication, err error) {
-	pub = &publication{}
+// closes the target. With readOnly nothing can be written. A stored plan is
+// made again and must come out the same.
+func (a *app) prepare(ctx context.Context, p project, opts deploy.Options, stored *planFile, readOnly bool) (pub *publication, err error) {
+	pub = &publication{stored: stored}
 	if pub.files, err = a.scan(ctx, p); err != nil {
 		return nil, err
 	}
@@ -43,7 +48,7 @@ func (a *app) prepare(ctx context.Context, p project, opts deploy.Options, readO
 	}
 	pub.progress = ui.NewProgress(a.stderr, a.getenv, a.now)
 	pub.engine = a.engine(pub.target, opts, pub.progress)
-	if err := pub.look(ctx, a); err != nil {
+	if err := pub.look(ctx, a, p); err != nil {
 		return nil, errors.Join(err, pub.target.close())
 	}
 	return pub, nil
@@ -62,7 +67,7 @@ func checkKeys(m site.Manifest, prefix string) error {
 }
 
 // look reads what is live and plans against it.
-func (pub *publication) look(ctx context.Context, a *app) (err error) {
+func (pub *publication) look(ctx context.Context, a *app, p project) (err error) {
 	if pub.live, err = pub.engine.Look(ctx, pub.files.manifest, deploy.NewSource(pub.files.scanned)); err != nil {
 		return err
 	}
@@ -71,15 +76,40 @@ func (pub *publication) look(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	pub.plan = plan.Make(plan.Input{
-		Release: id, Site: pub.files.manifest, Live: pub.live, View: pub.target.view, Now: a.now().UTC(),
-	})
+	pub.made = a.now().UTC()
+	if pub.stored != nil {
+		return pub.again(p)
+	}
+	input := plan.Input{
+		Release: id, Site: pub.files.manifest, Live: pub.live, Now: pub.made,
+		Distributions: pub.target.forPlan(pub.files.manifest.Objects()), Spending: spending(p, pub.target),
+	}
+	pub.plan = plan.Make(input)
+	if pub.plan.Paths() > 0 && !input.Spending.Free {
+		if err := pub.count(ctx, a, &input.Spending); err != nil {
+			return err
+		}
+		pub.plan = plan.Make(input)
+	}
 	return nil
+}
+
+// again makes the stored plan anew from what it was made from, and refuses if
+// it comes out differently.
+func (pub *publication) again(p project) error {
+	spend := spending(p, pub.target)
+	var id release.ID
+	id, pub.made, spend.Used = pub.stored.inputs()
+	pub.plan = plan.Make(plan.Input{
+		Release: id, Site: pub.files.manifest, Live: pub.live, Now: pub.made,
+		Distributions: pub.target.forPlan(pub.files.manifest.Objects()), Spending: spend,
+	})
+	return pub.stored.unchanged(pub)
 }
 
 // engine wires the engine to an open target.
 func (a *app) engine(t *target, opts deploy.Options, progress *ui.Progress) *deploy.Engine {
-	opts.Distribution, opts.View, opts.Viewer = t.distribution, t.view, t.viewer
+	opts.Distributions, opts.Limits = t.forEngine(), t.limits
 	opts.Jobs, opts.Now, opts.Writer = jobs, a.now, writer()
 	if !a.json && !a.quiet {
 		opts.Events = progress.Event
@@ -103,6 +133,7 @@ func writer() string {
 // view is the plan with what people need around it.
 func (pub *publication) view(maxRows int) ui.PlanView {
 	return ui.PlanView{
-		Target: pub.target.name, From: pub.target.store.String(), To: pub.target.distribution, Plan: pub.plan, MaxRows: maxRows,
+		Target: pub.target.name, From: pub.target.store.String(), To: pub.target.names(), Plan: pub.plan, MaxRows: maxRows,
+		Ledger: pub.ledger,
 	}
 }

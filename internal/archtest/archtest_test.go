@@ -27,14 +27,16 @@ var allowed = map[string][]string{
 	"nearest": {},
 
 	"publish/rules":              {"site"},
-	"publish/invalidation":       {"site"},
+	"publish/invalidation":       {"site", "publish/invalidation/cover"},
 	"publish/invalidation/cover": {},
 	"publish/scan":               {"site"},
 	"publish/remote":             {"site"},
+	"publish/ledger":             {"durable", "publish/remote"},
 	"publish/release":            {"site", "publish/remote"},
 	"publish/plan":               {"site", "publish/rules", "publish/invalidation", "publish/release"},
 	"publish/deploy": {
 		"site", "publish/rules", "publish/scan", "publish/remote", "publish/release", "publish/plan",
+		"publish/invalidation",
 	},
 	"publish/remote/session":    {"publish/remote"},
 	"publish/remote/s3":         {"site", "publish/remote", "publish/remote/session"},
@@ -57,7 +59,8 @@ var allowed = map[string][]string{
 		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/console",
 	},
 
-	"ui": {"site", "publish/invalidation", "publish/plan", "publish/deploy"},
+	"ui":        {"site", "publish/invalidation", "publish/plan", "publish/deploy"},
+	"ui/report": {"ui"},
 }
 
 // exclusive maps a library to the only packages that may use it.
@@ -73,7 +76,7 @@ var exclusive = map[string][]string{
 }
 
 // pure packages decide and do nothing: no context, no files, no network.
-var pure = []string{"site", "publish/rules", "publish/invalidation", "publish/plan"}
+var pure = []string{"site", "publish/rules", "publish/invalidation", "publish/invalidation/cover", "publish/plan"}
 
 var impure = []string{"context", "os", "io/fs", "net", "net/http", "os/exec", "math/rand", "math/rand/v2", "crypto/rand"}
 

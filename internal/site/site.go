@@ -70,6 +70,17 @@ type Headers struct {
 	ContentEncoding    string `json:"content_encoding,omitempty"`
 	ContentDisposition string `json:"content_disposition,omitempty"`
 	ContentLanguage    string `json:"content_language,omitempty"`
+	// TagHeader is the response header that carries the cache tags, and Tags
+	// are the tags, separated by commas; both or neither. They tell caches what
+	// an answer is part of and are not part of the answer itself.
+	TagHeader string `json:"tag_header,omitempty"`
+	Tags      string `json:"tags,omitempty"`
+}
+
+// Visible is h without the cache tags: what makes two answers differ.
+func (h Headers) Visible() Headers {
+	h.TagHeader, h.Tags = "", ""
+	return h
 }
 
 // Diff lists the headers in which h and other differ, by lower-case name, in

@@ -65,7 +65,11 @@ func FuzzDigestText(f *testing.F) {
 }
 
 func TestHeadersDiff(t *testing.T) {
-	full := Headers{"text/html", "no-cache", "gzip", "attachment", "de"}
+	full := Headers{
+		ContentType: "text/html", CacheControl: "no-cache", ContentEncoding: "gzip", ContentDisposition: "attachment", ContentLanguage: "de",
+	}
+	short := full
+	short.CacheControl = "max-age=60"
 	for _, tt := range []struct {
 		name     string
 		old, new Headers
@@ -73,7 +77,7 @@ func TestHeadersDiff(t *testing.T) {
 	}{
 		{"equal", full, full, nil},
 		{"both empty", Headers{}, Headers{}, nil},
-		{"one changes", full, Headers{"text/html", "max-age=60", "gzip", "attachment", "de"},
+		{"one changes", full, short,
 			[]HeaderChange{{"cache-control", "no-cache", "max-age=60"}}},
 		{"one goes", Headers{ContentLanguage: "de"}, Headers{}, []HeaderChange{{"content-language", "de", ""}}},
 		{"all come, in their order", Headers{}, full, []HeaderChange{
@@ -95,10 +99,30 @@ func TestHeadersDiff(t *testing.T) {
 
 func TestSameAnswer(t *testing.T) {
 	o := Object{Key: "a", Size: 1, Digest: Digest{1}, Kind: KindPage, Headers: Headers{ContentType: "text/html"}}
-	etag, bytes, headers := o, o, o
+	etag, bytes, headers, tags := o, o, o, o
 	etag.ETag, bytes.Digest, headers.Headers.CacheControl = "x", Digest{2}, "no-cache"
+	tags.Headers.TagHeader, tags.Headers.Tags = "x-amz-meta-cache-tag", "fr.page"
 	if !o.SameAnswer(o) || !o.SameAnswer(etag) || o.SameAnswer(bytes) || o.SameAnswer(headers) {
 		t.Error("SameAnswer must look at bytes and headers, and at nothing else")
+	}
+	if !o.SameAnswer(tags) || !tags.SameAnswer(o) {
+		t.Error("cache tags are no part of the answer")
+	}
+}
+
+// Visible takes the tags away and nothing else.
+func TestVisibleHeaders(t *testing.T) {
+	h := Headers{
+		ContentType: "a", CacheControl: "b", ContentEncoding: "c", ContentDisposition: "d", ContentLanguage: "e",
+		TagHeader: "x-amz-meta-t", Tags: "fr.page",
+	}
+	want := h
+	want.TagHeader, want.Tags = "", ""
+	if got := h.Visible(); got != want || h.Tags == "" || got.Visible() != got {
+		t.Errorf("Visible() = %+v of %+v", got, h)
+	}
+	if diff := h.Diff(want); diff != nil {
+		t.Errorf("Diff sees the tags: %v", diff)
 	}
 }
 

@@ -62,7 +62,7 @@ func (c checker) stillWarm() {
 	c.Helper()
 	s := c.env.shared
 	for _, path := range slices.Sorted(maps.Keys(s.warm)) {
-		if covered(path, s.sent[s.warm[path]:]) {
+		if covered(path, s.warm[path].tags, s.sent[s.warm[path].since:]) {
 			delete(s.warm, path)
 			continue
 		}
@@ -74,8 +74,9 @@ func (c checker) stillWarm() {
 
 // covered reports whether an item covers the object that path answers with.
 // Behind an index-rewrite the edge caches a folder under its index page, and
-// the root under the default root object; fact sheet 1.2.
-func covered(path string, plans [][]string) bool {
+// the root under the default root object; fact sheet 1.2. An item with a "#"
+// covers every answer that carries the tag; fact sheet 2.
+func covered(path string, tags []string, plans [][]string) bool {
 	forms := []string{path}
 	if strings.HasSuffix(path, "/") {
 		forms = append(forms, path+"index.html")
@@ -83,6 +84,9 @@ func covered(path string, plans [][]string) bool {
 		forms = append(forms, path+"/index.html")
 	}
 	for _, item := range slices.Concat(plans...) {
+		if tag, ok := strings.CutPrefix(item, "#"); ok && slices.Contains(tags, strings.ToLower(tag)) {
+			return true
+		}
 		prefix, wildcard := strings.CutSuffix(item, "*")
 		for _, form := range forms {
 			if form == item || wildcard && strings.HasPrefix(form, prefix) {

@@ -49,7 +49,7 @@ func (e *Env) deploy(ctx context.Context, kill func()) (deploy.Result, error) {
 	}
 	restore := e.arm(kill)
 	defer restore()
-	engine, view, err := e.engine(ctx)
+	engine, shown, err := e.engine(ctx)
 	if err != nil {
 		return deploy.Result{}, err
 	}
@@ -62,8 +62,8 @@ func (e *Env) deploy(ctx context.Context, kill func()) (deploy.Result, error) {
 	if err != nil {
 		return deploy.Result{}, err
 	}
-	e.Plan = plan.Make(plan.Input{Release: id, Site: want, Live: live, View: view, Now: time.Now().UTC()})
-	items := e.Plan.Invalidation.Paths()
+	e.Plan = plan.Make(plan.Input{Release: id, Site: want, Live: live, Distributions: shown, Spending: e.Spending, Now: time.Now().UTC()})
+	items := e.Plan.Purges[0].Cover.Paths()
 	e.shared.sent = append(e.shared.sent, items)
 	if e.alter != nil {
 		e.alter(&e.Plan)
@@ -95,7 +95,7 @@ func (e *Env) scan(ctx context.Context) ([]scan.File, site.Manifest, error) {
 }
 
 // engine connects to the target.
-func (e *Env) engine(ctx context.Context) (*deploy.Engine, *rules.View, error) {
+func (e *Env) engine(ctx context.Context) (*deploy.Engine, []plan.Distribution, error) {
 	info, store, cdn := e.shared.info, e.store(e.prefix, e.client("s3")), e.control(e.client("cloudfront"))
 	record, err := release.Open(ctx, store, rand.Reader)
 	if err != nil {
@@ -109,11 +109,11 @@ func (e *Env) engine(ctx context.Context) (*deploy.Engine, *rules.View, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	view := &rules.View{Prefix: e.prefix, RootObject: d.DefaultRootObject, OriginPath: d.Origins[0].Path}
+	view := rules.View{Prefix: e.prefix, RootObject: d.DefaultRootObject, OriginPath: d.Origins[0].Path}
 	return deploy.New(store, cdn, record, deploy.Options{
-		Distribution: d.ID, View: view, Viewer: &oneByOne{Viewer: edge}, Jobs: 8, Wait: cmp.Or(e.Wait, time.Minute), Writer: "testenv",
-		NoVerify: e.alter != nil,
-	}), view, nil
+		Distributions: []deploy.Distribution{{ID: d.ID, View: view, Viewer: &oneByOne{Viewer: edge}}},
+		Limits:        e.Spending.Limits, Jobs: 8, Wait: cmp.Or(e.Wait, time.Minute), Writer: "testenv", NoVerify: e.alter != nil,
+	}), []plan.Distribution{{ID: d.ID, View: view, TagHeader: d.TagHeader}}, nil
 }
 
 // oneByOne is a viewer that asks one question at a time, and so never dials a

@@ -46,6 +46,9 @@ type Env struct {
 	Dir   string             // the site folder
 	Plan  plan.Plan          // of the last Deploy that got that far
 	Rules []rules.Rule       // header rules for the next Deploy
+	// Spending is what the next Deploy may spend; the zero value asks for the
+	// balanced policy without a budget and without limits.
+	Spending plan.Spending
 	Wait  time.Duration      // how long a Deploy waits for its invalidation; 0 means a minute
 	Fault func(Call) Outcome // what happens to the next requests of the publisher; nil means nothing
 
@@ -72,7 +75,14 @@ type shared struct {
 	foreign   map[site.Key]object // what others put there, by key in the bucket
 	sent      [][]string          // items of the plans that were run, in their order
 	whole     [][]string          // those of them that succeeded
-	warm      map[string]int      // URL paths that were cached, with len(sent) at that time
+	warm      map[string]warm     // URL paths that were cached
+	tagHeader string              // of the answers, where the distribution looks for cache tags; "" for none
+}
+
+// warm is an answer that was cached.
+type warm struct {
+	since int      // len(sent) at that time
+	tags  []string // that the answer carried
 }
 
 // published is an object that viewers must get.
@@ -107,7 +117,7 @@ func New(tb testing.TB) *Env {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableCompression, transport.MaxIdleConnsPerHost = true, 16
 	s := &shared{
-		info: c.Info(), transport: transport, foreign: map[site.Key]object{}, warm: map[string]int{},
+		info: c.Info(), transport: transport, foreign: map[site.Key]object{}, warm: map[string]warm{},
 		viewer: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	tb.Cleanup(func() {
@@ -250,10 +260,21 @@ func (e *Env) Browse() {
 		for _, path := range e.forms(key) {
 			e.Get(path)
 			if res := e.Get(path); res.Hit() && strings.Contains(o.object.Headers.CacheControl, "=31536000") {
-				e.shared.warm[path] = len(e.shared.sent)
+				e.shared.warm[path] = warm{len(e.shared.sent), tagsOf(res.Header.Get(e.shared.tagHeader))}
 			}
 		}
 	}
+}
+
+// tagsOf reads a header of cache tags; fact sheet 2.
+func tagsOf(header string) []string {
+	var out []string
+	for tag := range strings.SplitSeq(header, ",") {
+		if tag = strings.TrimSpace(tag); tag != "" {
+			out = append(out, strings.ToLower(tag))
+		}
+	}
+	return out
 }
 
 // forms are the URL paths under which viewers may ask for key, as browsers

@@ -2,21 +2,20 @@ package ui
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/freshet/freshet/internal/publish/invalidation"
 	"github.com/freshet/freshet/internal/publish/plan"
-	"github.com/freshet/freshet/internal/site"
 )
 
 // PlanView is a plan with what people need around it.
 type PlanView struct {
 	Target  string // "production"
 	From    string // "s3://bucket/prefix"
-	To      string // the distribution's id, "" for none
+	To      string // the distributions' ids, "" for none
 	Plan    plan.Plan
 	MaxRows int // steps and items listed at most; 0 means all
+	// Ledger says why the month's count is not whole; "" where it is.
+	Ledger string
 }
 
 // Plan prints what a deploy does, item by item.
@@ -31,12 +30,12 @@ func (s Style) Plan(v PlanView) {
 		s.printf("  %s\n\n", s.paint(yellow, "Finishes release "+string(p.Resumes)+", whose run was interrupted."))
 	}
 	s.steps(p.Steps, v.MaxRows)
-	s.printf("  %s\n", s.paint(dim, summary(p)))
+	s.printf("  %s\n", s.paint(dim, Summary(p)))
 	for _, w := range p.Warnings {
 		s.printf("  %s %s\n", s.paint(yellow, "warning:"), w)
 	}
 	s.printf("\n")
-	s.invalidation(v)
+	s.purges(v)
 }
 
 func (s Style) steps(steps []plan.Step, most int) {
@@ -87,8 +86,8 @@ func (s Style) step(st plan.Step, keyColumns int) {
 	s.printf("  %s %s  %s   %s\n", s.paint(c, sign), pad(key, keyColumns), padLeft(size, 8), st.Why)
 }
 
-// summary is one line of counts.
-func summary(p plan.Plan) string {
+// Summary is one line of counts.
+func Summary(p plan.Plan) string {
 	var parts []string
 	if n, bytes := p.Count(plan.OpAdd, plan.OpUpdate); n > 0 {
 		parts = append(parts, fmt.Sprintf("%s (%s)", Count(n, "upload"), Bytes(bytes)))
@@ -116,143 +115,4 @@ func removals(now, later int) string {
 		return Count(later, "unused asset") + " kept"
 	}
 	return fmt.Sprintf("%s now, %s kept", Count(now, "removal"), Count(later, "unused asset"))
-}
-
-func (s Style) invalidation(v PlanView) {
-	c := v.Plan.Invalidation
-	switch {
-	case v.To == "" && len(v.Plan.Steps) > 0:
-		s.printf("Nothing is invalidated: the target has no distribution.\n")
-		return
-	case len(c.Items) == 0:
-		s.printf("Nothing to invalidate.\n")
-		return
-	}
-	s.printf("Invalidate %s\n", s.paint(bold, Count(len(c.Items), "path")))
-	s.Items(c, v.MaxRows)
-	s.printf("%s\n", dropped(v.Plan))
-}
-
-// Items lists the paths of a cover with what each is for.
-func (s Style) Items(c invalidation.Cover, most int) {
-	shown := c.Items
-	if most > 0 && len(shown) > most {
-		shown = shown[:most]
-	}
-	columns := 0
-	for _, it := range shown {
-		columns = max(columns, Columns(string(it.Path)))
-	}
-	columns = min(columns, 64)
-	for _, it := range shown {
-		s.printf("  %s  %s\n", s.paint(blue, pad(string(it.Path), columns)), purpose(it))
-	}
-	if rest := len(c.Items) - len(shown); rest > 0 {
-		s.printf("  %s\n", s.paint(dim, fmt.Sprintf("… and %s more; `freshet plan` lists them all", Number(rest))))
-	}
-}
-
-func purpose(it invalidation.Item) string {
-	if !it.Path.IsWildcard() {
-		return it.Why
-	}
-	text := Count(it.CoverCount, "URL") + " that changed"
-	if it.Drops == 0 {
-		return text + "; drops nothing else"
-	}
-	return fmt.Sprintf("%s; also drops %s (%s)", text, Count(it.Drops, "untouched object"), Bytes(it.DropsBytes))
-}
-
-func dropped(p plan.Plan) string {
-	c := p.Invalidation
-	text := "Drops " + Count(c.Drops, "untouched object")
-	if c.Drops > 0 {
-		text += " (" + Bytes(c.DropsBytes) + ")"
-	}
-	text += "."
-	if p.LiveObjects > c.Drops {
-		text += fmt.Sprintf(` "/*" would drop %s (%s).`, Number(p.LiveObjects), Bytes(p.LiveBytes))
-	}
-	return text
-}
-
-// PlanJSON is the JSON form of a plan; docs/json.md describes it.
-type PlanJSON struct {
-	Release      string     `json:"release"`
-	Base         string     `json:"base"`
-	Resumes      string     `json:"resumes"`
-	Target       string     `json:"target"`
-	Bucket       string     `json:"bucket"`
-	Distribution string     `json:"distribution"`
-	Steps        []StepJSON `json:"steps"`
-	Unchanged    int        `json:"unchanged"`
-	Foreign      int        `json:"foreign"`
-	Invalidation CoverJSON  `json:"invalidation"`
-	Warnings     []string   `json:"warnings"`
-	Guards       []string   `json:"guards"`
-}
-
-// StepJSON is one step of a plan.
-type StepJSON struct {
-	Op      string       `json:"op"`
-	Phase   string       `json:"phase,omitempty"`
-	Key     string       `json:"key"`
-	Size    int64        `json:"size"`
-	SHA256  string       `json:"sha256,omitempty"`
-	Kind    string       `json:"kind"`
-	Headers site.Headers `json:"headers"`
-	Why     string       `json:"why"`
-}
-
-// CoverJSON is the invalidation of a plan.
-type CoverJSON struct {
-	Items            []invalidation.Item `json:"items"`
-	DroppedUntouched int                 `json:"dropped_untouched"`
-	DroppedBytes     int64               `json:"dropped_bytes"`
-	// EverythingObjects is what "/*" would drop needlessly.
-	EverythingObjects int   `json:"everything_objects"`
-	EverythingBytes   int64 `json:"everything_bytes"`
-}
-
-// NewPlanJSON puts a plan into its JSON form.
-func NewPlanJSON(v PlanView) PlanJSON {
-	p := v.Plan
-	out := PlanJSON{
-		Release: string(p.Release), Base: string(p.Base), Resumes: string(p.Resumes),
-		Target: v.Target, Bucket: v.From, Distribution: v.To,
-		Steps: []StepJSON{}, Unchanged: p.Unchanged, Foreign: p.Foreign,
-		Invalidation: NewCoverJSON(p.Invalidation, p.LiveObjects, p.LiveBytes),
-		Warnings:     list(p.Warnings), Guards: list(p.Guards),
-	}
-	for _, s := range p.Steps {
-		j := StepJSON{
-			Op: string(s.Op), Key: string(s.Object.Key), Size: s.Object.Size,
-			Kind: string(s.Object.Kind), Headers: s.Object.Headers, Why: s.Why,
-		}
-		if !s.Object.Digest.IsZero() {
-			j.SHA256 = s.Object.Digest.String()
-		}
-		if s.Op != plan.OpRemove && s.Op != plan.OpRetire {
-			j.Phase = s.Phase.String()
-		}
-		out.Steps = append(out.Steps, j)
-	}
-	return out
-}
-
-// NewCoverJSON puts a cover into its JSON form.
-func NewCoverJSON(c invalidation.Cover, objects int, bytes int64) CoverJSON {
-	items := list(slices.Clone(c.Items))
-	for i := range items {
-		items[i].Covers = list(items[i].Covers)
-	}
-	return CoverJSON{items, c.Drops, c.DropsBytes, objects, bytes}
-}
-
-// list makes sure that an empty list is [] in JSON, never null.
-func list[T any](in []T) []T {
-	if in == nil {
-		return []T{}
-	}
-	return in
 }

@@ -33,16 +33,17 @@ func small() PlanView {
 				step(plan.OpRemove, 0, "drafts/old.html", 700, site.KindPage, "removed page"),
 				step(plan.OpRetire, 0, "theme/css/old.5be7d0a2.css", 800, site.KindImmutable, "no longer used; kept for open pages"),
 			},
-			Unchanged: 1204, Foreign: 2, LiveObjects: 1204, LiveBytes: 312_000_000,
+			Unchanged: 1204, Foreign: 2,
 			Warnings: []string{"something to know"},
-			Invalidation: invalidation.Cover{Items: []invalidation.Item{
+			Money:    plan.Money{Paths: 5, Used: 412, Budget: 1000},
+			Purges: []plan.Purge{{Distribution: "EW7T5A29H3R3J", Policy: "balanced", LiveObjects: 1204, LiveBytes: 312_000_000, Cover: invalidation.Cover{Items: []invalidation.Item{
 				item("/", "index.html", "/"),
 				item("/drafts/old.html", "removed", "/drafts/old.html"),
 				item("/index.html", "index.html", "/index.html"),
 				item("/posts/invalidating-cloudfront-cache*", "index.html",
 					"/posts/invalidating-cloudfront-cache", "/posts/invalidating-cloudfront-cache/", "/posts/invalidating-cloudfront-cache/index.html"),
 				item("/theme/css/main.css", "headers changed", "/theme/css/main.css"),
-			}},
+			}}}},
 		},
 	}
 }
@@ -66,7 +67,7 @@ func TestPlan(t *testing.T) {
   2 uploads (27.3 KB) · 1 header change · 1 removal now, 1 unused asset kept · 1,204 unchanged · 2 foreign objects left alone
   warning: something to know
 
-Invalidate 5 paths
+Invalidate 5 paths, free (412 of 1,000 used this month), effective in about 5 s
   /                                      index.html
   /drafts/old.html                       removed
   /index.html                            index.html
@@ -88,17 +89,31 @@ func TestPlanVariants(t *testing.T) {
 	}{
 		{"nothing to do", func(v *PlanView) { v.Plan = plan.Plan{Unchanged: 3} },
 			[]string{"EW7T5A29H3R3J\n\n  3 unchanged\n\nNothing to invalidate.\n"}, "Drops"},
-		{"no distribution", func(v *PlanView) { v.To, v.Plan.Invalidation = "", invalidation.Cover{} },
+		{"no distribution", func(v *PlanView) { v.To, v.Plan.Purges = "", nil },
 			[]string{"production  s3://ben.gnoinski.ca\n", "Nothing is invalidated: the target has no distribution.\n"}, "→ EW"},
 		{"no distribution, nothing to do", func(v *PlanView) { v.To, v.Plan = "", plan.Plan{} }, []string{"Nothing to invalidate.\n"}, "distribution"},
 		{"a run that was interrupted", func(v *PlanView) { v.Plan.Resumes = "0002-b" }, []string{"Finishes release 0002-b, whose run was interrupted."}, "\x1b"},
 		{"what a wildcard drops", func(v *PlanView) {
-			v.Plan.Invalidation.Items[3].Drops, v.Plan.Invalidation.Items[3].DropsBytes = 1, 2000
-			v.Plan.Invalidation.Drops, v.Plan.Invalidation.DropsBytes = 1, 2000
+			v.Plan.Purges[0].Cover.Items[3].Drops, v.Plan.Purges[0].Cover.Items[3].DropsBytes = 1, 2000
+			v.Plan.Purges[0].Cover.Drops, v.Plan.Purges[0].Cover.DropsBytes = 1, 2000
 		}, []string{"3 URLs that changed; also drops 1 untouched object (2.0 KB)\n", "Drops 1 untouched object (2.0 KB). \"/*\" would drop 1,204"}, "Drops 0"},
 		{"everything", func(v *PlanView) {
-			v.Plan.Invalidation = invalidation.Cover{Items: []invalidation.Item{{Path: "/*", CoverCount: 7, Drops: 1204}}, Drops: 1204, DropsBytes: 312_000_000}
-		}, []string{"Invalidate 1 path\n  /*  7 URLs that changed; also drops 1,204 untouched objects (0 B)\nDrops 1,204 untouched objects (312 MB).\n"}, "would"},
+			v.Plan.Purges[0].Cover = invalidation.Cover{Items: []invalidation.Item{{Path: "/*", CoverCount: 7, Drops: 1204}}, Drops: 1204, DropsBytes: 312_000_000}
+		}, []string{"Invalidate 1 path, free (412 of 1,000 used this month), effective in about 5 s\n  /*  7 URLs that changed; also drops 1,204 untouched objects (0 B)\nDrops 1,204 untouched objects (312 MB).\n"}, "would"},
+		{"nothing to pay", func(v *PlanView) { v.Plan.Money.Free = true }, []string{"Invalidate 5 paths, free\n"}, "this month"},
+		{"beyond the allowance", func(v *PlanView) {
+			v.Plan.Money = plan.Money{Used: 1050, Budget: 2000, Price: 0.025}
+			v.Plan.Purges[0].Seconds = 1.2
+		},
+			[]string{"Invalidate 5 paths, $0.03 (1,050 used this month), effective in about 7 s\n"}, "free"},
+		{"no budget", func(v *PlanView) { v.Plan.Money.Budget = 0 }, []string{"free (412 used this month)"}, " of 0"},
+		{"the budget is spent", func(v *PlanView) { v.Plan.Money.FellBack = true }, []string{"The month's budget of 1,000 paths does not allow more: the frugal policy was used.\n"}, "\x1b"},
+		{"not all counted", func(v *PlanView) { v.Ledger = "why" }, []string{"The month's count is not whole: why\n"}, "\x1b"},
+		{"two distributions", func(v *PlanView) {
+			v.Plan.Purges = append(v.Plan.Purges, plan.Purge{Distribution: "E2", Cover: invalidation.Cover{Items: []invalidation.Item{{Path: "/x", Why: "x"}}}})
+		},
+			[]string{"Invalidate 6 paths, ", "EW7T5A29H3R3J: 5 paths\n  /  ", "\nE2: 1 path\n  /x  x\nDrops 0 untouched objects.\n"}, "\x1b"},
+		{"a tag", func(v *PlanView) { v.Plan.Purges[0].Cover.Items[0].Path = "#fr.page" }, []string{"  #fr.page  ", "1 URL that changed; drops nothing else"}, "\x1b"},
 		{"more rows than wanted", func(v *PlanView) { v.MaxRows = 2 },
 			[]string{"… and 3 more; `freshet plan` lists them all\n\n", "  /drafts/old.html  removed\n  … and 3 more"}, "main.css  headers"},
 		{"as many rows as wanted", func(v *PlanView) { v.MaxRows = 5 }, []string{"theme/css/old"}, "more;"},
@@ -160,13 +175,14 @@ func TestPlanJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got struct {
-		Release, Base, Resumes, Target, Bucket, Distribution string
-		Steps                                                []struct {
+		Release, Base, Resumes, Target, Bucket string
+		Steps                                  []struct {
 			Op, Phase, Key, Kind, SHA256, Why string
 			Size                              int64
 		}
 		Unchanged, Foreign int
-		Invalidation       struct {
+		Invalidations      []struct {
+			Distribution       string
 			Items              []struct{ Path string }
 			Dropped_untouched  int
 			Everything_objects int
@@ -177,8 +193,8 @@ func TestPlanJSON(t *testing.T) {
 	if err := decoder.Decode(&got); err != nil {
 		t.Fatal(err)
 	}
-	summary := fmt.Sprint(got.Release, got.Base, got.Resumes, got.Target, got.Bucket, got.Distribution, len(got.Steps), got.Unchanged, got.Foreign,
-		len(got.Invalidation.Items), got.Invalidation.Dropped_untouched, got.Invalidation.Everything_objects, got.Invalidation.Everything_bytes)
+	summary := fmt.Sprint(got.Release, got.Base, got.Resumes, got.Target, got.Bucket, got.Invalidations[0].Distribution, len(got.Steps), got.Unchanged, got.Foreign,
+		len(got.Invalidations[0].Items), got.Invalidations[0].Dropped_untouched, got.Invalidations[0].Everything_objects, got.Invalidations[0].Everything_bytes)
 	want := fmt.Sprint("0002-b", "0001-a", "", "production", "s3://ben.gnoinski.ca", "EW7T5A29H3R3J", 5, 1204, 2, 5, 0, 1204, 312_000_000)
 	if summary != want {
 		t.Errorf("got %s, want %s", summary, want)
@@ -193,21 +209,20 @@ func TestPlanJSON(t *testing.T) {
 
 func TestJSONHasNoNullLists(t *testing.T) {
 	bare := small()
-	bare.Plan.Invalidation.Items[0].Covers = nil
+	bare.Plan.Purges[0].Cover.Items[0].Covers = nil
 	for name, v := range map[string]any{
-		"an empty plan":                NewPlanJSON(PlanView{}),
-		"a small plan":                 NewPlanJSON(small()),
-		"an item that covers nothing":  NewPlanJSON(bare),
-		"an empty cover":               NewCoverJSON(invalidation.Cover{}, 0, 0),
-		"the cover of nothing changed": NewCoverJSON(invalidation.Choose(nil, nil), 0, 0),
-		"a cover of nothing live":      NewCoverJSON(invalidation.Price([]invalidation.Path{"/a"}, nil, nil), 0, 0),
+		"an empty plan":               NewPlanJSON(PlanView{}),
+		"a small plan":                NewPlanJSON(small()),
+		"an item that covers nothing": NewPlanJSON(bare),
+		"no items":                    Items(nil),
+		"an item of nothing":          Items(invalidation.Price([]invalidation.Path{"/a"}, nil, nil).Items),
 	} {
 		text, err := json.Marshal(v)
 		if err != nil || bytes.Contains(text, []byte("null")) {
 			t.Errorf("%s: %s, %v", name, text, err)
 		}
 	}
-	if bare.Plan.Invalidation.Items[0].Covers != nil {
-		t.Error("NewCoverJSON changed the plan")
+	if bare.Plan.Purges[0].Cover.Items[0].Covers != nil {
+		t.Error("NewPlanJSON changed the plan")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -120,13 +121,17 @@ func checkContentType(s string) (string, error) {
 }
 
 func checkPolicy(s string) (string, error) {
-	options := []string{string(Exact), string(Balanced), string(Frugal)}
-	for _, o := range options {
-		if s == o {
+	return oneOf(string(Exact), string(Balanced), string(Frugal))(s)
+}
+
+// oneOf accepts the options and nothing else.
+func oneOf(options ...string) check {
+	return func(s string) (string, error) {
+		if slices.Contains(options, s) {
 			return s, nil
 		}
+		return "", fmt.Errorf("must be one of %s, found %q%s", strings.Join(options, ", "), s, didYouMean(s, options))
 	}
-	return "", fmt.Errorf("must be one of %s, found %q%s", strings.Join(options, ", "), s, didYouMean(s, options))
 }
 
 func checkTargetName(s string) error {

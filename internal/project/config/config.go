@@ -88,6 +88,25 @@ type Config struct {
 	// Targets are the places to publish to, by name; never empty. A file that
 	// names none has the embedded LocalTarget.
 	Targets map[string]Target
+	// URLs overrides what cannot be read from a distribution.
+	URLs URLs
+}
+
+// Words that answer a question of URLs.
+const (
+	Auto   = "auto" // as far as the distribution tells, and yes where it does not
+	Always = "always"
+	Never  = "never"
+)
+
+// URLs says under which URLs viewers may know an object.
+type URLs struct {
+	// Folders: /a/ and /a show a/index.html. Default Auto.
+	Folders string
+	// Query: answers are cached by query string. Default Auto.
+	Query string
+	// Clean: /x shows x.html. Default false.
+	Clean bool
 }
 
 // Build is how the site is made from its sources.
@@ -131,7 +150,23 @@ type Invalidation struct {
 	// Budget is how many paths a month may be spent over all targets; default
 	// 1,000; 0 means no limit.
 	Budget int
+	// Over says what happens to a deploy that does not fit the budget:
+	// OverFrugal (the default) or OverRefuse.
+	Over string
+	// Limits names the pace of submitting: LimitsAuto (the default, cloudfront
+	// for AWS and none for other control APIs), cloudfront, cloudfront-legacy
+	// or none.
+	Limits string
 }
+
+// What a deploy does that does not fit the budget.
+const (
+	OverFrugal = "frugal" // send the fewest items
+	OverRefuse = "refuse" // send nothing
+)
+
+// LimitsAuto takes the limits that fit the target.
+const LimitsAuto = "auto"
 
 // Load reads and parses the file at path. A missing file is an error that
 // errors.Is finds to be fs.ErrNotExist; the other errors are those of reading,
@@ -163,7 +198,8 @@ func read(path string) (src []byte, err error) {
 func Default(dir string) *Config {
 	return &Config{
 		Dir:          dir,
-		Invalidation: Invalidation{Policy: Balanced, Budget: DefaultBudget},
+		Invalidation: Invalidation{Policy: Balanced, Budget: DefaultBudget, Over: OverFrugal, Limits: LimitsAuto},
+		URLs:         URLs{Folders: Auto, Query: Auto},
 		Retain:       DefaultRetain,
 		Targets:      localOnly(),
 	}

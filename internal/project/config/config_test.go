@@ -72,17 +72,18 @@ func TestParseWhole(t *testing.T) {
 				Line: 13,
 			},
 		},
-		Invalidation: Invalidation{Policy: Frugal, Budget: 0},
+		Invalidation: Invalidation{Policy: Frugal, Budget: 0, Over: OverFrugal, Limits: LimitsAuto},
 		Retain:       14 * 24 * time.Hour,
+		URLs:         URLs{Folders: Auto, Query: Auto},
 		Targets: map[string]Target{
 			"local": {Name: "local"},
 			"production": {
 				Name: "production", Bucket: "ben.gnoinski.ca", Prefix: "blog/", Region: "us-west-2",
-				Distribution: "EW7T5A29H3R3J", URL: "https://ben.gnoinski.ca",
+				Distributions: []string{"EW7T5A29H3R3J"}, URL: "https://ben.gnoinski.ca",
 			},
 			"minio": {
 				Name: "minio", Bucket: "site", Prefix: "a/b/", Endpoint: "http://127.0.0.1:9000",
-				CloudFrontEndpoint: "http://127.0.0.1:9001", Distribution: "auto",
+				CloudFrontEndpoint: "http://127.0.0.1:9001", Distributions: []string{"auto"},
 			},
 		},
 	}
@@ -224,8 +225,8 @@ func TestTargetKinds(t *testing.T) {
 	}{
 		{"embedded", Target{Name: "local"}, true, true},
 		{"bucket alone", Target{Bucket: "b"}, false, false},
-		{"bucket and distribution", Target{Bucket: "b", Distribution: "E1"}, false, true},
-		{"bucket and auto", Target{Bucket: "b", Distribution: AutoDistribution}, false, true},
+		{"bucket and distribution", Target{Bucket: "b", Distributions: []string{"E1"}}, false, true},
+		{"bucket and auto", Target{Bucket: "b", Distributions: []string{AutoDistribution}}, false, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -21,8 +21,7 @@ func TestMistakes(t *testing.T) {
 		want      []mistake
 	}{
 		{"unknown key", "sites: x\n", []mistake{{1, 1, `unknown key "sites" (did you mean "site"?)`}}},
-		{"unknown key without a neighbour", "zzzzzz: x\n", []mistake{{1, 1, `known here: build, headers, invalidation, retain, site, targets`}}},
-		{"key of later parts", "urls: {}\n", []mistake{{1, 1, `unknown key "urls"`}}},
+		{"unknown key without a neighbour", "zzzzzz: x\n", []mistake{{1, 1, `known here: build, headers, invalidation, retain, site, targets, urls`}}},
 		{"other case and separator", "invalidation: {Policy: exact}\nbuild:\n  Clean: []\n", []mistake{
 			{1, 16, `(did you mean "policy"?)`}, {3, 3, `(did you mean "clean"?)`}}},
 		{"underscore", "headers:\n  - match: a\n    cache_control: public\n", []mistake{{3, 5, `(did you mean "cache-control"?)`}}},
@@ -111,6 +110,11 @@ func TestMistakes(t *testing.T) {
 		{"url with query", target("url: https://example.com/?a"), []mistake{{4, 10, "before ? and #"}}},
 		{"distribution domain", target("distribution: d1.cloudfront.net"), []mistake{{4, 19, "not its domain name"}}},
 		{"distribution case", target("distribution: Auto"), []mistake{{4, 19, `write "auto"`}}},
+		{"auto among others", target("distribution: [E1, auto]"), []mistake{{4, 19, "stands alone"}}},
+		{"distribution twice", target("distribution: [E1, E1]"), []mistake{{4, 19, "listed twice"}}},
+		{"folders", "urls: {folders: maybe}\n", []mistake{{1, 17, "must be one of auto, always, never"}}},
+		{"over", "invalidation: {over: pay}\n", []mistake{{1, 22, "must be one of frugal, refuse"}}},
+		{"limits", "invalidation: {limits: cloudfrond}\n", []mistake{{1, 24, `did you mean "cloudfront"`}}},
 		{"distribution characters", target("distribution: E-1"), []mistake{{4, 19, "letters and digits"}}},
 		{"distribution without bucket", "targets: {p: {distribution: E1}}\n", []mistake{{1, 29, `"distribution" needs "bucket"`}}},
 		{"two embedded", "targets:\n  a: {}\n  b: {}\n", []mistake{{3, 3, `"a" and "b" both lack "bucket"`}}},
@@ -207,7 +211,7 @@ freshet.yaml:2:9: "retain" is not a duration: "x"; write a number and a unit, su
     1 | targets: {p: {bucket: s3://abc, url: 'https://[redacted]@x'}}
       |                                      ^`},
 		{"long lines are cut", "#\n" + strings.Repeat(" ", 150) + "x: 1 " + strings.Repeat("#", 200),
-			"freshet.yaml:2:151: unknown key \"x\"; known here: build, headers, invalidation, retain, site, targets\n    2 | " +
+			"freshet.yaml:2:151: unknown key \"x\"; known here: build, headers, invalidation, retain, site, targets, urls\n    2 | " +
 				strings.Repeat(" ", 60) + "x: 1 " + strings.Repeat("#", 35) + "\n      | " + strings.Repeat(" ", 60) + "^"},
 	}
 	for _, tt := range tests {

@@ -17,6 +17,7 @@ func TestPlaces(t *testing.T) {
 		"invalidation:":                  "invalidation: {%s: 1}\n",
 		"targets: and the target's name": "targets: {p: {%s: 1}}\n",
 		"headers: in a rule with match:": "headers: [{%s: 1}]\n",
+		"urls:":                          "urls: {%s: 1}\n",
 	}
 	for _, place := range places() {
 		for _, key := range place.keys {

@@ -150,9 +150,10 @@ type placeKeys struct {
 // the wrong one is looked for.
 func places() []placeKeys {
 	return []placeKeys{
-		{"the top of the file", []string{"site", "build", "headers", "invalidation", "retain", "targets"}},
+		{"the top of the file", []string{"site", "build", "headers", "invalidation", "retain", "targets", "urls"}},
 		{"build:", []string{"command", "clean", "watch", "image"}},
-		{"invalidation:", []string{"policy", "budget"}},
+		{"invalidation:", []string{"policy", "budget", "over", "limits"}},
+		{"urls:", []string{"folders", "query", "clean"}},
 		{"targets: and the target's name", []string{
 			"bucket", "prefix", "region", "endpoint", "distribution",
 			"cloudfront-endpoint", "url",

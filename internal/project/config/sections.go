@@ -18,6 +18,7 @@ func (d *decoder) config(root ast.Node, c *Config) {
 		"invalidation": func(v value) { d.invalidation(v, &c.Invalidation) },
 		"retain":       func(v value) { c.Retain = d.duration(v) },
 		"targets":      func(v value) { c.Targets = d.targets(v) },
+		"urls":         func(v value) { c.URLs = d.urls(v) },
 	})
 }
 
@@ -65,7 +66,19 @@ func (d *decoder) invalidation(v value, i *Invalidation) {
 	d.section(v, section{
 		"policy": func(v value) { i.Policy = Policy(d.str(v, checkPolicy)) },
 		"budget": func(v value) { i.Budget = d.whole(v) },
+		"over":   func(v value) { i.Over = d.str(v, oneOf(OverFrugal, OverRefuse)) },
+		"limits": func(v value) { i.Limits = d.str(v, oneOf(LimitsAuto, "cloudfront", "cloudfront-legacy", "none")) },
 	})
+}
+
+func (d *decoder) urls(v value) URLs {
+	u := URLs{Folders: Auto, Query: Auto}
+	d.section(v, section{
+		"folders": func(v value) { u.Folders = d.str(v, oneOf(Auto, Always, Never)) },
+		"query":   func(v value) { u.Query = d.str(v, oneOf(Auto, Always, Never)) },
+		"clean":   func(v value) { u.Clean = d.str(v, oneOf(Always, Never)) == Always },
+	})
+	return u
 }
 
 func (d *decoder) duration(v value) time.Duration {
@@ -115,13 +128,34 @@ func (d *decoder) target(p pair) Target {
 		"prefix":              func(value) {}, // below, because it goes with bucket
 		"region":              func(v value) { t.Region = d.str(v, checkRegion) },
 		"endpoint":            func(v value) { t.Endpoint = d.str(v, checkURL) },
-		"distribution":        func(v value) { t.Distribution = d.str(v, checkDistribution) },
+		"distribution":        func(v value) { t.Distributions = d.distributions(v) },
 		"cloudfront-endpoint": func(v value) { t.CloudFrontEndpoint = d.str(v, checkURL) },
 		"url":                 func(v value) { t.URL = d.str(v, checkURL) },
 	})
 	d.prefix(seen, &t)
 	d.needsBucket(seen)
 	return t
+}
+
+// distributions reads one id or a list of them. "auto" stands alone: it finds
+// what there is.
+func (d *decoder) distributions(v value) []string {
+	if _, isList := d.resolve(v.node).(*ast.SequenceNode); !isList {
+		if id := d.str(v, checkDistribution); id != "" {
+			return []string{id}
+		}
+		return nil
+	}
+	ids := d.strs(v, checkDistribution)
+	for i, id := range ids {
+		switch {
+		case id == AutoDistribution && len(ids) > 1:
+			d.failAt(v.node, `"auto" stands alone; it finds every distribution of the bucket`)
+		case slices.Contains(ids[:i], id):
+			d.failAt(v.node, "the distribution %q is listed twice", id)
+		}
+	}
+	return ids
 }
 
 // prefix reads the key prefix, which a bucket may already have given.

@@ -19,9 +19,10 @@ type Target struct {
 	// Endpoint is the base URL of an S3-compatible store without a trailing
 	// slash; "" means AWS.
 	Endpoint string
-	// Distribution is the id of the CloudFront distribution, AutoDistribution,
-	// or "": nothing is invalidated (see Invalidates).
-	Distribution string
+	// Distributions are the ids of the CloudFront distributions in front of the
+	// bucket, or AutoDistribution alone, or none: then nothing is invalidated
+	// (see Invalidates).
+	Distributions []string
 	// CloudFrontEndpoint is the base URL of a CloudFront-compatible control
 	// API without a trailing slash; "" means AWS.
 	CloudFrontEndpoint string
@@ -36,4 +37,4 @@ func (t Target) Embedded() bool { return t.Bucket == "" }
 // Invalidates reports whether a deploy to the target invalidates anything. It
 // does not for a bucket without a distribution; that is allowed, and the user
 // is to be told, because a CDN that freshet does not know keeps old answers.
-func (t Target) Invalidates() bool { return t.Embedded() || t.Distribution != "" }
+func (t Target) Invalidates() bool { return t.Embedded() || len(t.Distributions) > 0 }

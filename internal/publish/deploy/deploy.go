@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/freshet/freshet/internal/publish/invalidation"
 	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
@@ -35,17 +36,25 @@ var (
 
 // Options are the engine's settings.
 type Options struct {
-	Distribution string        // id; "" means that nothing is invalidated
-	View         *rules.View   // how the distribution shows the bucket; nil like ""
-	Viewer       remote.Viewer // where viewers go; nil means that nothing is verified
-	Jobs         int           // requests at once; 0 means 32
-	Wait         time.Duration // how long an invalidation may take, submitting included; 0 means 10 minutes
-	NoWait       bool          // submit the invalidation and stop with ErrPending
-	NoVerify     bool          // do not ask the edge, even if there is a Viewer
-	Writer       string        // user and machine, for the journal
-	Now          func() time.Time
+	// Distributions are those of the plan, in its order; without any, nothing is
+	// invalidated.
+	Distributions []Distribution
+	Limits        invalidation.Limits // the pace of submitting
+	Jobs          int                 // requests at once; 0 means 32
+	Wait          time.Duration       // how long an invalidation may take, submitting included; 0 means 10 minutes
+	NoWait        bool                // submit the invalidation and stop with ErrPending
+	NoVerify      bool                // do not ask the edge, even if there is a Viewer
+	Writer        string              // user and machine, for the journal
+	Now           func() time.Time
 	// Events, if not nil, is told what happens; calls do not overlap.
 	Events func(Event)
+}
+
+// Distribution is one CDN distribution in front of the bucket.
+type Distribution struct {
+	ID     string
+	View   rules.View    // how it shows the bucket
+	Viewer remote.Viewer // where its viewers go; nil means that nothing is verified there
 }
 
 // Engine publishes to one target.
@@ -57,7 +66,7 @@ type Engine struct {
 	report *reporter
 }
 
-// New makes an engine. cdn may be nil where opts.Distribution is "".
+// New makes an engine. cdn may be nil where there are no distributions.
 func New(store remote.Store, cdn remote.CDN, record *release.Record, opts Options) *Engine {
 	if opts.Jobs <= 0 {
 		opts.Jobs = 32
@@ -85,17 +94,18 @@ func NewSource(files []scan.File) Source {
 
 // Result is what a run did.
 type Result struct {
-	Release      release.ID
-	Changed      bool // false when there was nothing to do
-	Invalidation Submitted
-	Verified     Verification
+	Release       release.ID
+	Changed       bool        // false when there was nothing to do
+	Invalidations []Submitted // one for each distribution that was sent something
+	Verified      Verification
 }
 
-// Submitted is what became of the invalidation.
+// Submitted is what became of the invalidation of one distribution.
 type Submitted struct {
-	IDs    []string // one for each batch
-	Status string   // "", remote.InProgress or remote.Completed
-	Items  []string
+	Distribution string
+	IDs          []string // one for each request
+	Status       string   // "", remote.InProgress or remote.Completed
+	Items        []string
 }
 
 // Run carries out p, whose base is live. A plan with nothing to do sends
@@ -121,7 +131,7 @@ func (e *Engine) Run(ctx context.Context, p plan.Plan, live plan.Live, source So
 	if err := e.remove(ctx, p); err != nil {
 		return res, err
 	}
-	if res.Invalidation, err = e.invalidate(ctx, p.Release, p.Invalidation.Paths()); err != nil {
+	if res.Invalidations, err = e.invalidateAll(ctx, p.Release, p.Purges); err != nil {
 		return res, err
 	}
 	if res.Verified, err = e.verify(ctx, p, live.State); err != nil {
@@ -157,8 +167,10 @@ func (e *Engine) begin(ctx context.Context, p plan.Plan, live plan.Live) (releas
 		j.Touched = union(j.Touched, old.Touched)
 		j.Overwritten = joined(old.Overwritten, j.Overwritten)
 	}
-	for _, u := range p.Changed {
-		j.Pending = append(j.Pending, release.PendingURL{Path: u.Path, Key: u.Object})
+	for _, purge := range p.Purges {
+		for _, u := range purge.Changed {
+			j.Pending = append(j.Pending, release.PendingURL{Distribution: purge.Distribution, Path: u.Path, Key: u.Object})
+		}
 	}
 	state := live.State
 	err := e.patient(ctx, nil, func() (err error) { state, err = e.record.Begin(ctx, live.State, j); return err })

@@ -64,7 +64,7 @@ func TestFirstDeploy(t *testing.T) {
 			!slices.Equal(rest[3:], []string{"put RECORD/releases/ID/manifest.json.zst", "put RECORD/current.json", "put RECORD/journal.json"}) {
 			t.Errorf("the last calls are %q", rest)
 		}
-		if !res.Changed || res.Invalidation.Status != remote.Completed || !slices.Equal(res.Invalidation.Items, []string{"/*"}) || res.Verified.Checked == 0 {
+		if !res.Changed || sent(res).Status != remote.Completed || !slices.Equal(sent(res).Items, []string{"/*"}) || res.Verified.Checked == 0 {
 			t.Errorf("result: %+v", res)
 		}
 		r.published(blog(), nil)
@@ -136,7 +136,7 @@ func TestExactCalls(t *testing.T) {
 				if diff := cmp.Diff(got, row.calls); diff != "" && len(got)+len(row.calls) > 0 {
 					t.Errorf("calls (-got +want):\n%s", diff)
 				}
-				if diff := cmp.Diff(res.Invalidation.Items, row.items); diff != "" {
+				if diff := cmp.Diff(sent(res).Items, row.items); diff != "" {
 					t.Errorf("items (-got +want):\n%s", diff)
 				}
 				if stale := r.edge.stale(slices.Collect(maps.Keys(blog()))...); len(stale) > 0 {
@@ -223,7 +223,7 @@ func TestAdoptionByMD5(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := plan.Make(plan.Input{Release: "r1-a", Site: p.plan.Site, Live: live, View: &view})
+		got := plan.Make(plan.Input{Release: "r1-a", Site: p.plan.Site, Live: live, Distributions: r.planned()})
 		if len(got.Steps) != 1 || got.Steps[0].Object.Key != "other.html" || got.Steps[0].Op != plan.OpUpdate {
 			t.Errorf("steps: %+v", got.Steps)
 		}

@@ -9,13 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/freshet/freshet/internal/publish/invalidation"
+	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
 )
-
-// maxBatch is how many paths one request carries. CloudFront states no maximum
-// today; 3,000 was implied by its earlier limits (fact sheet 1.3).
-const maxBatch = 3000
 
 // Polling begins fast, since a local cloud is done at once, and slows down to
 // what CloudFront needs: under 25 s at P95 (fact sheet 1.5).
@@ -24,50 +22,99 @@ const (
 	slowPoll  = 5 * time.Second
 )
 
-// Invalidate submits items and waits until they have taken effect. It is the
-// part of a run that `freshet invalidate` needs alone.
-func (e *Engine) Invalidate(ctx context.Context, id release.ID, items []string) (Submitted, error) {
-	return e.invalidate(ctx, id, items)
+// Invalidate submits items to one distribution and waits until they have taken
+// effect. It is the part of a run that `freshet invalidate` needs alone.
+func (e *Engine) Invalidate(ctx context.Context, id release.ID, distribution string, items []string) (Submitted, error) {
+	all, err := e.invalidateAll(ctx, id, []plan.Purge{{Distribution: distribution, Cover: written(items)}})
+	if len(all) == 0 {
+		return Submitted{Distribution: distribution}, err
+	}
+	return all[0], err
 }
 
-func (e *Engine) invalidate(ctx context.Context, id release.ID, items []string) (Submitted, error) {
-	var sub Submitted
-	if len(items) == 0 || e.opts.Distribution == "" {
-		return sub, nil
+// written makes a cover of items that somebody else has chosen.
+func written(items []string) invalidation.Cover {
+	var c invalidation.Cover
+	for _, it := range items {
+		c.Items = append(c.Items, invalidation.Item{Path: invalidation.Path(it)})
 	}
-	sub.Items = items
+	return c
+}
+
+// running is an invalidation that was accepted.
+type running struct {
+	distribution string
+	remote.Invalidation
+}
+
+// invalidateAll submits what the purges say, at the pace that the limits allow,
+// then waits for all of it.
+func (e *Engine) invalidateAll(ctx context.Context, id release.ID, purges []plan.Purge) ([]Submitted, error) {
+	var subs []Submitted
+	var open []running
 	deadline := e.opts.Now().Add(e.opts.Wait)
-	var running []remote.Invalidation
-	for n, batch := range batches(items) {
-		inv, err := e.submit(ctx, reference(id, n, batch), batch, deadline)
+	for _, p := range purges {
+		if len(p.Cover.Items) == 0 {
+			continue
+		}
+		sub, accepted, err := e.submitAll(ctx, id, p.Distribution, p.Cover.Paths(), deadline)
+		subs, open = append(subs, sub), append(open, accepted...)
 		if err != nil {
-			return sub, err
+			return subs, err
+		}
+	}
+	if e.opts.NoWait && slices.ContainsFunc(open, func(r running) bool { return r.Status != remote.Completed }) {
+		return subs, fmt.Errorf("%w: not waited for", ErrPending)
+	}
+	if err := e.awaitAll(ctx, open, deadline); err != nil {
+		return subs, err
+	}
+	for i := range subs {
+		subs[i].Status = remote.Completed
+	}
+	if len(open) > 0 {
+		e.report.send(Event{Stage: StageWait, Finished: true})
+	}
+	return subs, nil
+}
+
+// submitAll sends the items of one distribution, request by request.
+func (e *Engine) submitAll(ctx context.Context, id release.ID, distribution string, items []string, deadline time.Time) (Submitted, []running, error) {
+	sub := Submitted{Distribution: distribution, Items: items}
+	var open []running
+	done := 0
+	requests := e.opts.Limits.Requests(items)
+	for n, r := range requests {
+		if r.Drain {
+			if err := e.awaitAll(ctx, open, deadline); err != nil {
+				return sub, open, err
+			}
+		}
+		inv, err := e.submit(ctx, distribution, reference(id, n, r.Items), r.Items, deadline)
+		if err != nil {
+			return sub, open, err
 		}
 		sub.IDs, sub.Status = append(sub.IDs, inv.ID), remote.InProgress
-		running = append(running, inv)
-		e.report.send(Event{Stage: StageInvalidate, Done: min((n+1)*maxBatch, len(items)), Total: len(items), Note: inv.ID})
-	}
-	e.report.send(Event{Stage: StageInvalidate, Done: len(items), Total: len(items), Note: strings.Join(sub.IDs, " "), Finished: true})
-	if e.opts.NoWait && slices.ContainsFunc(running, func(inv remote.Invalidation) bool { return inv.Status != remote.Completed }) {
-		return sub, fmt.Errorf("%w: not waited for", ErrPending)
-	}
-	for _, inv := range running {
-		if err := e.await(ctx, inv, deadline); err != nil {
-			return sub, err
+		open = append(open, running{distribution, inv})
+		done += len(r.Items)
+		e.report.send(Event{Stage: StageInvalidate, Done: done, Total: len(items), Note: inv.ID})
+		if n < len(requests)-1 {
+			if err := sleep(ctx, time.Duration(r.Wait*float64(time.Second))); err != nil {
+				return sub, open, err
+			}
 		}
 	}
-	sub.Status = remote.Completed
-	e.report.send(Event{Stage: StageWait, Done: len(items), Total: len(items), Finished: true})
-	return sub, nil
+	e.report.send(Event{Stage: StageInvalidate, Done: len(items), Total: len(items), Note: strings.Join(sub.IDs, " "), Finished: true})
+	return sub, open, nil
 }
 
-func batches(items []string) [][]string {
-	var out [][]string
-	for len(items) > maxBatch {
-		out = append(out, items[:maxBatch])
-		items = items[maxBatch:]
+func (e *Engine) awaitAll(ctx context.Context, open []running, deadline time.Time) error {
+	for _, r := range open {
+		if err := e.await(ctx, r, deadline); err != nil {
+			return err
+		}
 	}
-	return append(out, items)
+	return nil
 }
 
 // reference is the caller reference of a batch: the same work has the same
@@ -81,18 +128,18 @@ func reference(id release.ID, n int, items []string) string {
 // submit repeats a request until it is accepted, refused for good, or too
 // late. The outcome of a failed try may be unknown; the caller reference makes
 // the repeat safe.
-func (e *Engine) submit(ctx context.Context, ref string, items []string, deadline time.Time) (remote.Invalidation, error) {
+func (e *Engine) submit(ctx context.Context, distribution, ref string, items []string, deadline time.Time) (remote.Invalidation, error) {
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
-		inv, err := e.cdn.Invalidate(ctx, e.opts.Distribution, ref, items)
+		inv, err := e.cdn.Invalidate(ctx, distribution, ref, items)
 		if err == nil {
 			return inv, nil
 		}
 		if !errors.Is(err, remote.ErrTemporary) {
-			return inv, fmt.Errorf("invalidate %d paths on %s: %w", len(items), e.opts.Distribution, err)
+			return inv, fmt.Errorf("invalidate %d paths on %s: %w", len(items), distribution, err)
 		}
 		wait := jitter(pause)
 		if e.opts.Now().Add(wait).After(deadline) {
-			return inv, fmt.Errorf("%w: %s took none of %d paths in %s: %w", ErrPending, e.opts.Distribution, len(items), e.opts.Wait, err)
+			return inv, fmt.Errorf("%w: %s took none of %d paths in %s: %w", ErrPending, distribution, len(items), e.opts.Wait, err)
 		}
 		e.report.send(Event{Stage: StageInvalidate, Total: len(items), Note: fmt.Sprintf("%v; trying again in %s", err, wait.Round(100*time.Millisecond))})
 		if err := sleep(ctx, wait); err != nil {
@@ -101,9 +148,10 @@ func (e *Engine) submit(ctx context.Context, ref string, items []string, deadlin
 	}
 }
 
-// await polls until inv is completed. Slow is not failed: at the deadline it
+// await polls until r is completed. Slow is not failed: at the deadline it
 // returns ErrPending.
-func (e *Engine) await(ctx context.Context, inv remote.Invalidation, deadline time.Time) error {
+func (e *Engine) await(ctx context.Context, r running, deadline time.Time) error {
+	inv := r.Invalidation
 	for pause := firstPoll; inv.Status != remote.Completed; pause = min(2*pause, slowPoll) {
 		if e.opts.Now().Add(pause).After(deadline) {
 			return fmt.Errorf("%w: %s is still %s after %s", ErrPending, inv.ID, inv.Status, e.opts.Wait)
@@ -111,7 +159,7 @@ func (e *Engine) await(ctx context.Context, inv remote.Invalidation, deadline ti
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
-		next, err := e.cdn.Invalidation(ctx, e.opts.Distribution, inv.ID)
+		next, err := e.cdn.Invalidation(ctx, r.distribution, inv.ID)
 		if err != nil && !errors.Is(err, remote.ErrTemporary) {
 			return fmt.Errorf("wait for invalidation %s: %w", inv.ID, err)
 		}

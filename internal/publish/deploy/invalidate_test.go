@@ -76,8 +76,8 @@ func TestFailedInvalidationIsSentByTheNextRun(t *testing.T) {
 				} else if !errors.Is(err, remote.ErrDenied) {
 					t.Errorf("the cause is hidden: %v", err)
 				}
-				if !slices.Equal(res.Invalidation.Items, []string{"/", "/index.html", "/old.html"}) {
-					t.Errorf("items in the result: %v", res.Invalidation.Items)
+				if !slices.Equal(sent(res).Items, []string{"/", "/index.html", "/old.html"}) {
+					t.Errorf("items in the result: %v", sent(res).Items)
 				}
 				first := r.references()
 				r.setHook(nil)
@@ -155,7 +155,7 @@ func TestALargeInvalidationGoesInBatches(t *testing.T) {
 			}
 			return memory.Fault{}
 		})
-		sub, err := p.Invalidate(t.Context(), "r1-a", items)
+		sub, err := p.Invalidate(t.Context(), "r1-a", dist, items)
 		if err != nil || sub.Status != remote.Completed || len(sub.IDs) != 3 {
 			t.Fatalf("Invalidate: %+v, %v", sub.IDs, err)
 		}
@@ -164,6 +164,14 @@ func TestALargeInvalidationGoesInBatches(t *testing.T) {
 			t.Errorf("%d batches", len(got))
 		}
 	})
+}
+
+// sent is what a run with at most one distribution submitted.
+func sent(res deploy.Result) deploy.Submitted {
+	if len(res.Invalidations) == 0 {
+		return deploy.Submitted{}
+	}
+	return res.Invalidations[0]
 }
 
 // emptyEngine is an engine without anything to publish.
@@ -210,7 +218,7 @@ func TestWaiting(t *testing.T) {
 					time.AfterFunc(row.done, r.cdn.CompleteAll)
 				}
 				start := time.Now()
-				sub, err := engine.Invalidate(ctx, "r1-a", []string{"/a"})
+				sub, err := engine.Invalidate(ctx, "r1-a", dist, []string{"/a"})
 				if !errors.Is(err, row.is) {
 					t.Errorf("Invalidate: %v, want %v", err, row.is)
 				}
@@ -250,12 +258,12 @@ func TestNoWaitTwice(t *testing.T) {
 func TestNoItemsNoRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		r.opts.Distribution, r.opts.View = "", nil
+		r.opts.Distributions = nil
 		res := r.publish(blog())
 		if got := writes(r.calls()); slices.ContainsFunc(got, func(c string) bool { return strings.HasPrefix(c, "invalid") }) || len(r.edge.asked) > 0 {
 			t.Errorf("calls: %v, asked %v", got, r.edge.asked)
 		}
-		if res.Invalidation.Status != "" || !res.Changed {
+		if sent(res).Status != "" || !res.Changed {
 			t.Errorf("result: %+v", res)
 		}
 		r.published(blog(), nil)

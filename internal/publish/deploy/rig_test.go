@@ -45,6 +45,9 @@ type rig struct {
 	rules []rules.Rule
 	seed  byte
 
+	spending  plan.Spending
+	tagHeader string // where the distributions look for cache tags; "" for nowhere
+
 	mu   sync.Mutex // guards the fields below; held for a moment
 	log  []memory.Call
 	plan plan.Plan // of the last run
@@ -54,8 +57,8 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, dir: t.TempDir(), store: memory.NewStore(memory.StoreOptions{PageSize: 3})}
 	r.cdn = memory.NewCDN(memory.CDNOptions{Distributions: []remote.Distribution{{ID: dist, DefaultRootObject: "index.html"}}, Polls: 1})
-	r.edge = &edge{store: r.store, cdn: r.cdn, cache: map[site.URLPath]entry{}}
-	r.opts = deploy.Options{Distribution: dist, View: &view, Viewer: r.edge, Jobs: 4, Wait: time.Minute, Writer: "ben@laptop", Now: time.Now}
+	r.edge = &edge{id: dist, view: view, store: r.store, cdn: r.cdn, cache: map[site.URLPath]entry{}}
+	r.opts = deploy.Options{Distributions: []deploy.Distribution{{ID: dist, View: view, Viewer: r.edge}}, Jobs: 4, Wait: time.Minute, Writer: "ben@laptop", Now: time.Now}
 	r.store.SetHook(r.called)
 	r.cdn.SetHook(r.called)
 	return r
@@ -152,8 +155,17 @@ func (r *rig) prepare(ctx context.Context) (prepared, error) {
 	if err != nil {
 		return p, err
 	}
-	p.plan = plan.Make(plan.Input{Release: id, Site: want, Live: p.live, View: r.opts.View, Now: time.Unix(1e9, 0).UTC()})
+	p.plan = plan.Make(plan.Input{Release: id, Site: want, Live: p.live, Distributions: r.planned(), Spending: r.spending, Now: time.Unix(1e9, 0).UTC()})
 	return p, nil
+}
+
+// planned are the distributions as a plan sees them.
+func (r *rig) planned() []plan.Distribution {
+	var out []plan.Distribution
+	for _, d := range r.opts.Distributions {
+		out = append(out, plan.Distribution{ID: d.ID, View: d.View, TagHeader: r.tagHeader})
+	}
+	return out
 }
 
 // deploy publishes the folder as cmd/freshet does, from a machine that knows
@@ -204,6 +216,8 @@ func (r *rig) state() release.State {
 // edge is a cache that keeps everything, negative answers too, until an
 // accepted invalidation covers it.
 type edge struct {
+	id    string     // of its distribution
+	view  rules.View // what it shows
 	store *memory.Store
 	cdn   *memory.CDN
 	mu    sync.Mutex // held for one request
@@ -220,7 +234,12 @@ type entry struct {
 	batches int // accepted before the answer was fetched
 }
 
-func (e *edge) String() string { return "http://edge" }
+func (e *edge) String() string {
+	if e.id != dist {
+		return "http://" + e.id
+	}
+	return "http://edge"
+}
 
 func (e *edge) Ask(ctx context.Context, path site.URLPath) (remote.Answer, error) {
 	e.mu.Lock()
@@ -237,14 +256,14 @@ func (e *edge) Ask(ctx context.Context, path site.URLPath) (remote.Answer, error
 
 // get needs mu to be held.
 func (e *edge) get(path site.URLPath) remote.Answer {
-	batches := e.cdn.Invalidations(dist)
+	batches := e.cdn.Accepted(e.id)
 	if have, ok := e.cache[path]; ok && !e.purged(path, batches[have.batches:], len(batches)) {
 		have.answer.Cache = "Hit"
 		return have.answer
 	}
-	a := origin(e.store, path)
+	a := e.origin(path)
 	if e.hides != nil && e.hides(path) {
-		a = origin(e.store, "/nothing")
+		a = e.origin("/nothing")
 	}
 	e.cache[path] = entry{a, len(batches)}
 	return a
@@ -266,12 +285,12 @@ func (e *edge) purged(path site.URLPath, since []remote.Invalidation, n int) boo
 }
 
 // origin is the bucket behind an index-rewrite function.
-func origin(store *memory.Store, path site.URLPath) remote.Answer {
-	key, err := url.PathUnescape(strings.TrimPrefix(string(path), "/"))
+func (e *edge) origin(path site.URLPath) remote.Answer {
+	key, err := url.PathUnescape(strings.TrimPrefix(e.view.OriginPath+string(path), "/"))
 	if err != nil {
 		panic(err)
 	}
-	objects := store.Objects()
+	objects := e.store.Objects()
 	for _, k := range []string{key, strings.TrimSuffix(key, "/") + "/index.html", key + "index.html"} {
 		if o, ok := objects[site.Key(k)]; ok {
 			return remote.Answer{Status: 200, ContentType: o.Headers.ContentType, CacheControl: o.Headers.CacheControl, Digest: o.Digest}
@@ -285,7 +304,7 @@ func (e *edge) browse(keys ...site.Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, k := range keys {
-		for _, u := range view.URLs(k) {
+		for _, u := range e.view.URLs(k) {
 			e.get(u.Path)
 		}
 	}
@@ -297,8 +316,8 @@ func (e *edge) stale(keys ...site.Key) []site.URLPath {
 	defer e.mu.Unlock()
 	var out []site.URLPath
 	for _, k := range keys {
-		for _, u := range view.URLs(k) {
-			got, want := e.get(u.Path), origin(e.store, u.Path)
+		for _, u := range e.view.URLs(k) {
+			got, want := e.get(u.Path), e.origin(u.Path)
 			if got.Cache = ""; got != want {
 				out = append(out, u.Path)
 			}
@@ -310,7 +329,7 @@ func (e *edge) stale(keys ...site.Key) []site.URLPath {
 // invalidated are the accepted items, oldest batch first.
 func (r *rig) invalidated() [][]string {
 	var out [][]string
-	for _, inv := range r.cdn.Invalidations(dist) {
+	for _, inv := range r.cdn.Accepted(dist) {
 		out = append(out, inv.Items)
 	}
 	return out

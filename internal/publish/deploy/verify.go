@@ -2,12 +2,15 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet/freshet/internal/publish/invalidation"
 	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
@@ -22,16 +25,22 @@ type Verification struct {
 	Checked int
 	Of      int // URLs that could have been checked
 	Stale   []Stale
+	// Unseen says why nothing could be checked: the edge cannot be reached from
+	// here. What the CDN says of the invalidation then has to do. "" otherwise.
+	Unseen string
 }
 
 // Stale is a URL whose answer is not the new one.
 type Stale struct {
-	Path site.URLPath
-	Why  string
+	Distribution string
+	Base         string // the URL that Path is relative to
+	Path         site.URLPath
+	Why          string
 }
 
 // check is one question to the edge and what the answer must be.
 type check struct {
+	on   int // index of the distribution
 	path site.URLPath
 	// want is what the URL must answer; nil for a removed page and for the
 	// other forms of a URL, which a distribution need not answer at all.
@@ -47,27 +56,37 @@ type check struct {
 	oldCache string
 }
 
-// checks lists what the edge must prove for p: every URL that changes,
+// checks lists what the edges must prove for p: every URL that changes,
 // including those that an interrupted run has left over, the same in every run.
 func (e *Engine) checks(p plan.Plan, live release.Manifest) []check {
 	steps := make(map[site.Key]plan.Step, len(p.Steps))
 	for _, s := range p.Steps {
 		steps[s.Object.Key] = s
 	}
-	own := make(map[site.URLPath]site.Key, len(p.Changed)) // by the URL that is the key itself
-	for _, u := range p.Changed {
-		if urls := e.opts.View.URLs(u.Object); len(urls) > 0 {
-			own[urls[0].Path] = u.Object
+	var out []check
+	for on, d := range e.opts.Distributions {
+		if d.Viewer != nil && on < len(p.Purges) {
+			out = append(out, d.checks(on, p, p.Purges[on].Changed, steps, live)...)
+		}
+	}
+	return out
+}
+
+func (d Distribution) checks(on int, p plan.Plan, changed []invalidation.URL, steps map[site.Key]plan.Step, live release.Manifest) []check {
+	own := make(map[site.URLPath]site.Key, len(changed)) // by the URL that is the key itself
+	for _, u := range changed {
+		if path, shown := d.View.Own(u.Object); shown {
+			own[path] = u.Object
 		}
 	}
 	var out []check
-	for _, u := range p.Changed {
+	for _, u := range changed {
 		key, isOwn := own[u.Path]
 		if !isOwn {
 			key = u.Object
 		}
 		step, hasStep := steps[key]
-		c := check{path: u.Path}
+		c := check{on: on, path: u.Path}
 		if o, wanted := p.Site.Lookup(key); wanted {
 			c.compare(o, before(step, live, key), isOwn)
 		} else if hasStep && step.Op == plan.OpRemove {
@@ -120,7 +139,7 @@ func sample(cs []check, max int) []check {
 // verify proves at the edge that viewers get the new version. What is still
 // stale is purged once more and asked for again; then it is reported.
 func (e *Engine) verify(ctx context.Context, p plan.Plan, live release.State) (Verification, error) {
-	if e.opts.Viewer == nil || e.opts.View == nil || e.opts.NoVerify {
+	if e.opts.NoVerify {
 		return Verification{}, nil
 	}
 	all := e.checks(p, live.Live)
@@ -128,15 +147,22 @@ func (e *Engine) verify(ctx context.Context, p plan.Plan, live release.State) (V
 	asked := sample(all, maxVerified)
 	v.Checked = len(asked)
 	failed, err := e.ask(ctx, asked)
+	if errors.Is(err, remote.ErrUnreachable) {
+		v.Checked, v.Unseen = 0, err.Error()
+		return v, nil
+	}
 	if err != nil {
 		return v, err
 	}
-	if len(failed) > 0 && e.opts.Distribution != "" {
+	if len(failed) > 0 {
 		if failed, err = e.purgeAgain(ctx, p, asked, failed); err != nil {
 			return v, err
 		}
 	}
 	v.Stale = failed
+	if len(all) == 0 {
+		return v, nil
+	}
 	if len(failed) > 0 {
 		return v, fmt.Errorf("%w: %d of %d URLs checked: %s", ErrStale, len(failed), v.Checked, listed(failed))
 	}
@@ -148,32 +174,35 @@ func (e *Engine) verify(ctx context.Context, p plan.Plan, live release.State) (V
 // own, and asks for them again.
 func (e *Engine) purgeAgain(ctx context.Context, p plan.Plan, asked []check, failed []Stale) ([]Stale, error) {
 	e.report.send(Event{Stage: StageVerify, Note: fmt.Sprintf("%d URLs are not fresh; purging them once more", len(failed))})
-	stale := map[site.URLPath]bool{}
-	var items []string
-	for _, s := range failed {
-		stale[s.Path] = true
+	var purges []plan.Purge
+	for on, d := range e.opts.Distributions {
+		purges = append(purges, plan.Purge{Distribution: d.ID, Cover: covering(p.Purges[on].Cover, d.ID, failed)})
 	}
-	for _, it := range p.Invalidation.Items {
-		for path := range stale {
-			if it.Path.Covers(path) {
-				items = append(items, string(it.Path))
-				break
-			}
-		}
-	}
-	if len(items) == 0 {
-		return failed, nil
-	}
-	if _, err := e.invalidate(ctx, p.Release+"-again", items); err != nil {
+	subs, err := e.invalidateAll(ctx, p.Release+"-again", purges)
+	if err != nil || len(subs) == 0 {
 		return failed, err
 	}
 	var again []check
 	for _, c := range asked {
-		if stale[c.path] {
+		id := e.opts.Distributions[c.on].ID
+		if slices.ContainsFunc(failed, func(s Stale) bool { return s.Distribution == id && s.Path == c.path }) {
 			again = append(again, c)
 		}
 	}
 	return e.ask(ctx, again)
+}
+
+// covering is the part of a cover that covers stale URLs; tags are always part
+// of it, since an answer does not tell which tags it carries.
+func covering(c invalidation.Cover, distribution string, stale []Stale) invalidation.Cover {
+	mine := slices.DeleteFunc(slices.Clone(stale), func(s Stale) bool { return s.Distribution != distribution })
+	var out invalidation.Cover
+	for _, it := range c.Items {
+		if len(mine) > 0 && (it.Path.IsTag() || slices.ContainsFunc(mine, func(s Stale) bool { return it.Path.Covers(s.Path) })) {
+			out.Items = append(out.Items, it)
+		}
+	}
+	return out
 }
 
 // ask puts the checks to the edge and returns what is stale, in their order.
@@ -186,11 +215,11 @@ func (e *Engine) ask(ctx context.Context, cs []check) ([]Stale, error) {
 		g.Go(func() error {
 			var answer remote.Answer
 			err := retry(ctx, progress.note, func() (err error) {
-				answer, err = e.opts.Viewer.Ask(ctx, c.path)
+				answer, err = e.opts.Distributions[c.on].Viewer.Ask(ctx, c.path)
 				return err
-			}, func(error) bool { return true })
+			}, func(err error) bool { return !errors.Is(err, remote.ErrUnreachable) })
 			if err != nil {
-				return fmt.Errorf("verify at %s: ask for %s: %w", e.opts.Viewer, c.path, err)
+				return fmt.Errorf("verify at %s: ask for %s: %w", e.opts.Distributions[c.on].Viewer, c.path, err)
 			}
 			why[i] = c.judge(answer)
 			progress.done(1, 0)
@@ -203,7 +232,8 @@ func (e *Engine) ask(ctx context.Context, cs []check) ([]Stale, error) {
 	var stale []Stale
 	for i, w := range why {
 		if w != "" {
-			stale = append(stale, Stale{cs[i].path, w})
+			d := e.opts.Distributions[cs[i].on]
+			stale = append(stale, Stale{d.ID, d.Viewer.String(), cs[i].path, w})
 		}
 	}
 	return stale, nil

@@ -12,10 +12,15 @@ import (
 
 // URL is a viewer URL with the object that answers it.
 type URL struct {
-	Path   site.URLPath
-	Object site.Key
-	Size   int64  // bytes of the object
-	Why    string // why it changed, for people
+	Path   site.URLPath `json:"path"`
+	Object site.Key     `json:"object"`
+	Size   int64        `json:"size"` // bytes of the object
+	Why    string       `json:"why"`  // why it changed, for people
+	// Kind is the kind by which a cache tag can reach the cached answers of the
+	// object; "" where they carry no tags.
+	Kind site.Kind `json:"kind,omitempty"`
+	// Variants says that answers are cached under query strings too.
+	Variants bool `json:"variants,omitempty"`
 }
 
 // Item is one path of a plan with what it does.
@@ -52,72 +57,53 @@ func (c Cover) Paths() []string {
 	return out
 }
 
-// Choose covers the changed URLs, and drops as little else as it can. untouched
-// lists the URLs of the objects that did not change.
-//
-// Each changed URL gets its own path. One that no path can name exactly is
-// covered by the longest prefix that can be written. Where that would be more
-// than the 1,000 paths that are free each month, whole folders below the root
-// become one wildcard each, those first that drop least; "/*" is sent where
-// even that is too much, and where nothing would be left in the caches anyway.
-// What any wildcard drops is counted. No item covers another.
-func Choose(changed, untouched []URL) Cover { return choose(changed, untouched, defaults) }
-
-func choose(changed, untouched []URL, lim limits) Cover {
-	if len(changed) == 0 {
-		return Cover{}
-	}
-	urls := slices.CompactFunc(inOrder(changed), func(a, b URL) bool { return a.Path == b.Path })
-	rest := inOrder(untouched)
-	paths := make([]Path, len(urls))
-	for i, u := range urls {
-		paths[i] = Exact(u.Path)
-	}
-	paths = withoutCovered(paths)
-	if len(paths) > lim.paths {
-		paths = fold(paths, rest, lim)
-	}
-	if len(paths) > lim.paths || len(paths) > 1 && nothingStays(paths, rest) {
-		paths = []Path{"/*"}
-	}
-	return price(paths, urls, rest)
-}
-
-// nothingStays reports whether paths, of which none covers another, drop all
-// the untouched URLs, as "/*" would.
-func nothingStays(paths []Path, untouched []URL) bool {
-	dropped := 0
-	for _, p := range paths {
-		dropped += len(matching(untouched, p))
-	}
-	return dropped == len(untouched)
-}
-
 // Price says what the given paths do: which changed URLs each covers and what
 // it drops. The paths are taken as they are, in their order.
 func Price(paths []Path, changed, untouched []URL) Cover {
-	return price(paths, inOrder(changed), inOrder(untouched))
+	changed, untouched = inOrder(changed), inOrder(untouched)
+	return price(paths, places(paths, changed, untouched), changed, untouched)
 }
 
-// inOrder is a copy of urls in byte order of their paths.
+// Seconds is how long it takes to submit c under the limits.
+func (c Cover) Seconds(l Limits) float64 { return l.Seconds(c.Paths()) }
+
+// Wildcards counts the items that cover a prefix.
+func (c Cover) Wildcards() int {
+	n := 0
+	for _, it := range c.Items {
+		if it.Path.IsWildcard() {
+			n++
+		}
+	}
+	return n
+}
+
+// inOrder is urls in byte order of their paths.
 func inOrder(urls []URL) []URL {
+	if slices.IsSortedFunc(urls, func(a, b URL) int { return cmp.Compare(a.Path, b.Path) }) {
+		return urls // a large site comes sorted; sorting it again takes longest of all
+	}
 	return slices.SortedStableFunc(slices.Values(urls), func(a, b URL) int { return cmp.Compare(a.Path, b.Path) })
 }
 
-// price fills in what each path covers and drops. Both lists are in byte order.
-func price(paths []Path, changed, untouched []URL) Cover {
+// price fills in what each path covers and drops. Both lists are in byte order;
+// places say what those paths that are tags stand for.
+func price(paths []Path, places []place, changed, untouched []URL) Cover {
 	cover := Cover{Items: make([]Item, 0, len(paths))}
 	dropped := map[site.Key]int64{}
-	for _, p := range paths {
+	for i, p := range paths {
 		it := Item{Path: p, Covers: []string{}}
-		for _, u := range matching(changed, p) {
+		for _, u := range covered(changed, p, places[i]) {
 			it.CoverCount++
 			if len(it.Covers) < MaxListed {
 				it.Covers = append(it.Covers, string(u.Path))
 			}
 			it.Why = cmp.Or(it.Why, u.Why)
 		}
-		own := objects(matching(untouched, p))
+		if it.CoverCount == 0 && strings.HasSuffix(string(p), "?*") {
+			it.Why = "the same under any query string"
+		}
+		own := objects(reached(untouched, p, places[i]))
 		maps.Copy(dropped, own)
 		it.Drops, it.DropsBytes = len(own), sum(own)
 		cover.Items = append(cover.Items, it)
@@ -126,7 +112,26 @@ func price(paths []Path, changed, untouched []URL) Cover {
 	return cover
 }
 
-// matching is the run of sorted urls that p covers: they stand together.
+// covered are the changed URLs that p covers, be it only their answers under
+// query strings: "/search?*".
+func covered(changed []URL, p Path, at place) []URL {
+	under, ok := strings.CutSuffix(string(p), "?*")
+	if !ok || p.IsTag() {
+		return reached(changed, p, at)
+	}
+	return slices.DeleteFunc(slices.Clone(matching(changed, Path(under))), func(u URL) bool { return !u.Variants })
+}
+
+// reached is what p, which stands for at where it is a tag, covers among sorted
+// urls.
+func reached(urls []URL, p Path, at place) []URL {
+	if p.IsTag() {
+		return tagged(urls, at)
+	}
+	return matching(urls, p)
+}
+
+// matching is the run of sorted urls that p, which is no tag, covers.
 func matching(urls []URL, p Path) []URL {
 	from := strings.TrimSuffix(string(p), "*")
 	lo := sort.Search(len(urls), func(i int) bool { return string(urls[i].Path) >= from })
@@ -143,4 +148,13 @@ func sum(sizes map[site.Key]int64) int64 {
 		n += s
 	}
 	return n
+}
+
+// objects are the objects behind the URLs with their sizes, each once.
+func objects(urls []URL) map[site.Key]int64 {
+	out := make(map[site.Key]int64, len(urls))
+	for _, u := range urls {
+		out[u.Object] = u.Size
+	}
+	return out
 }

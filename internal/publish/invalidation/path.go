@@ -24,11 +24,19 @@ const MaxPathChars = 4000
 type Path string
 
 // IsWildcard reports whether p covers a prefix.
-func (p Path) IsWildcard() bool { return strings.HasSuffix(string(p), "*") }
+func (p Path) IsWildcard() bool { return strings.HasSuffix(string(p), "*") && !p.IsTag() }
+
+// IsTag reports whether p is a cache tag: "#fr.page". A "*" in it means nothing.
+func (p Path) IsTag() bool { return strings.HasPrefix(string(p), "#") }
 
 // Covers reports whether p names the URL u. Bytes are compared as they are:
 // whether CloudFront equates two spellings of one path is not documented.
+//
+// A tag covers no URL as such; see tagged.
 func (p Path) Covers(u site.URLPath) bool {
+	if p.IsTag() {
+		return false
+	}
 	if prefix, ok := strings.CutSuffix(string(p), "*"); ok {
 		return strings.HasPrefix(string(u), prefix)
 	}
@@ -72,6 +80,9 @@ func inexpressible(s string) int {
 // Parse reads what somebody typed. Every error is a *ParseError and says what
 // to type instead.
 func Parse(s string) (Path, error) {
+	if strings.HasPrefix(s, "#") {
+		return parseTag(s)
+	}
 	for _, mistake := range []func(string) (msg, hint string){quotedTwice, noPath, starInside, unsendable} {
 		if msg, hint := mistake(s); msg != "" {
 			return "", &ParseError{s, msg, hint}

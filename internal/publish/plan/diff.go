@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/freshet/freshet/internal/publish/invalidation"
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/rules"
 	"github.com/freshet/freshet/internal/site"
@@ -16,6 +15,7 @@ import (
 // Make plans the deploy that turns in.Live into in.Site.
 func Make(in Input) Plan {
 	d := differ{in: in, live: in.Live.State.Live}
+	d.in.Site = tagged(in.Site, in.Distributions)
 	d.merge()
 	p := Plan{
 		Release: in.Release, Number: in.Live.State.NextNumber(), Base: in.Live.State.LiveID(),
@@ -35,7 +35,7 @@ func Make(in Input) Plan {
 			p.Release = j.Release
 		}
 	}
-	p.invalidate(in, &d)
+	p.purge(in, &d)
 	if j == nil || j.Site != same {
 		p.guard(cmp.Or(d.live.Site.Len(), d.ours)) // an interrupted run has passed it already
 	}
@@ -57,7 +57,7 @@ func repeats(j release.Journal, base release.ID, same site.Digest) bool {
 func Fingerprint(m site.Manifest) site.Digest {
 	h := sha256.New()
 	for _, o := range m.Objects() {
-		fmt.Fprintf(h, "%q %s %q\n", o.Key, o.Digest, o.Headers)
+		fmt.Fprintf(h, "%q %s %q\n", o.Key, o.Digest, o.Headers.Visible())
 	}
 	return site.Digest(h.Sum(nil))
 }
@@ -153,10 +153,11 @@ func (d *differ) both(o site.Object, have Observed) {
 		if o.Kind == site.KindImmutable {
 			d.warnings = append(d.warnings, fmt.Sprintf("%s has a hash in its name, yet its content changed: browsers that have the old one keep it for a year", o.Key))
 		}
-	case old.Headers != o.Headers:
+	case old.Headers.Visible() != o.Headers.Visible():
 		s.Op, s.Why = OpHeaders, describe(old.Headers.Diff(o.Headers))
 	default:
 		d.unchanged++
+		o.Headers = old.Headers // new tags alone are no reason to write: they come with the next change
 		d.after = append(d.after, o)
 		d.still = append(d.still, o)
 		if d.overwritten(have) {
@@ -287,93 +288,6 @@ func describe(diff []site.HeaderChange) string {
 		parts[i] = fmt.Sprintf("%s: %s → %s", c.Name, cmp.Or(c.Old, "none"), cmp.Or(c.New, "none"))
 	}
 	return strings.Join(parts, "; ")
-}
-
-// invalidate fills in the URLs that change and the items that cover them.
-func (p *Plan) invalidate(in Input, d *differ) {
-	changed := map[site.URLPath]bool{}
-	add := func(u invalidation.URL) {
-		if !changed[u.Path] {
-			changed[u.Path] = true
-			p.Changed = append(p.Changed, u)
-		}
-	}
-	if in.View != nil {
-		for _, s := range p.Steps {
-			if s.Op == OpRetire {
-				continue
-			}
-			for _, u := range in.View.URLs(s.Object.Key) {
-				add(invalidation.URL{Path: u.Path, Object: s.Object.Key, Size: s.Object.Size, Why: shortWhy(s, u)})
-			}
-		}
-		for _, o := range d.disturbed {
-			for _, u := range in.View.URLs(o.key) {
-				add(invalidation.URL{Path: u.Path, Object: o.key, Size: o.size, Why: o.why})
-			}
-		}
-	}
-	if j := in.Live.State.Journal; j != nil {
-		for _, u := range j.Pending {
-			add(invalidation.URL{Path: u.Path, Object: u.Key, Why: "left over from release " + string(j.Release)})
-		}
-		if in.View == nil && len(j.Pending) > 0 {
-			p.Warnings = append(p.Warnings, fmt.Sprintf("release %s left %d URLs to be invalidated, and the target has no distribution: caches may keep old answers", j.Release, len(j.Pending)))
-		}
-	}
-	p.price(in.View, d.still, changed)
-}
-
-// price chooses the items, given everything that lives beside the change.
-func (p *Plan) price(view *rules.View, still []site.Object, changed map[site.URLPath]bool) {
-	var untouched []invalidation.URL
-	for _, o := range still {
-		if view == nil {
-			break
-		}
-		touched := false
-		urls := view.URLs(o.Key)
-		for _, u := range urls {
-			touched = touched || changed[u.Path]
-		}
-		if touched {
-			continue
-		}
-		for _, u := range urls {
-			untouched = append(untouched, invalidation.URL{Path: u.Path, Object: o.Key, Size: o.Size})
-		}
-		if len(urls) > 0 {
-			p.LiveObjects++
-			p.LiveBytes += o.Size
-		}
-	}
-	if view != nil && !showsAll(*view) {
-		// Beside the target's prefix something lives that the plan cannot see.
-		// One URL stands for it, so that "/*" is not taken to cost nothing.
-		untouched = append(untouched, invalidation.URL{Path: "/"})
-	}
-	p.Invalidation = invalidation.Choose(p.Changed, untouched)
-}
-
-// showsAll reports whether all that the distribution shows lies below the
-// target's prefix.
-func showsAll(v rules.View) bool {
-	root := "" // of the distribution, in the bucket
-	if v.OriginPath != "" {
-		root = strings.TrimPrefix(v.OriginPath, "/") + "/"
-	}
-	return strings.HasPrefix(root, v.Prefix)
-}
-
-// shortWhy says in a few words why a URL's answer changes.
-func shortWhy(s Step, u rules.URL) string {
-	switch s.Op {
-	case OpRemove:
-		return "removed"
-	case OpHeaders:
-		return "headers changed"
-	}
-	return u.Why
 }
 
 // guard refuses to empty a site of live objects by accident.

@@ -11,9 +11,7 @@ package plan
 import (
 	"time"
 
-	"github.com/freshet/freshet/internal/publish/invalidation"
 	"github.com/freshet/freshet/internal/publish/release"
-	"github.com/freshet/freshet/internal/publish/rules"
 	"github.com/freshet/freshet/internal/site"
 )
 
@@ -78,12 +76,10 @@ type Plan struct {
 	// that somebody else has written over since; they are left alone.
 	Foreign int `json:"foreign"`
 
-	Changed      []invalidation.URL `json:"-"` // every URL whose answer changes
-	Invalidation invalidation.Cover `json:"invalidation"`
-	// LiveObjects and LiveBytes are what "/*" would throw away: the objects
-	// that are live and do not change.
-	LiveObjects int   `json:"live_objects"`
-	LiveBytes   int64 `json:"live_bytes"`
+	// Purges say for each distribution what is invalidated, in the order in
+	// which the target names them.
+	Purges []Purge `json:"purges"`
+	Money  Money   `json:"money"`
 
 	Warnings []string `json:"warnings,omitempty"`
 	// Guards are the reasons why this plan is not carried out unasked.
@@ -98,7 +94,7 @@ type Plan struct {
 
 // Empty reports whether there is nothing to do.
 func (p Plan) Empty() bool {
-	return len(p.Steps) == 0 && len(p.Invalidation.Items) == 0 && p.Resumes == "" && p.Recorded
+	return len(p.Steps) == 0 && p.Paths() == 0 && p.Resumes == "" && p.Recorded
 }
 
 // Count is the number and size of the steps with one of the given operations.
@@ -136,8 +132,9 @@ type Input struct {
 	Release release.ID // the name of the release to make
 	Site    site.Manifest
 	Live    Live
-	// View says how the distribution shows the bucket; nil where there is no
-	// distribution, and nothing is invalidated.
-	View *rules.View
-	Now  time.Time
+	// Distributions show the bucket to viewers; without any nothing is
+	// invalidated.
+	Distributions []Distribution
+	Spending      Spending
+	Now           time.Time
 }

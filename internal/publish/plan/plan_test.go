@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/freshet/freshet/internal/publish/invalidation"
 	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/rules"
@@ -118,7 +119,7 @@ func keysOf[V any](m map[site.Key]V) func(func(site.Key) bool) {
 
 func planFor(t tester, w world, want map[site.Key]string) plan.Plan {
 	t.Helper()
-	return plan.Make(plan.Input{Release: "r2-new", Site: manifest(t, want), Live: w.build(t), View: &rules.View{RootObject: "index.html"}, Now: now})
+	return plan.Make(plan.Input{Release: "r2-new", Site: manifest(t, want), Live: w.build(t), Distributions: one, Now: now})
 }
 
 // steps are a plan's steps in few words, in their order.
@@ -136,10 +137,28 @@ func steps(p plan.Plan) []string {
 
 func changed(p plan.Plan) []string {
 	var out []string
-	for _, u := range p.Changed {
+	for _, u := range urlsOf(p) {
 		out = append(out, string(u.Path))
 	}
 	slices.Sort(out)
+	return out
+}
+
+// urlsOf are the URLs that change, over all distributions.
+func urlsOf(p plan.Plan) []invalidation.URL {
+	var out []invalidation.URL
+	for _, u := range p.Purges {
+		out = append(out, u.Changed...)
+	}
+	return out
+}
+
+// paths are the items that are sent, over all distributions.
+func paths(p plan.Plan) []string {
+	var out []string
+	for _, u := range p.Purges {
+		out = append(out, u.Cover.Paths()...)
+	}
 	return out
 }
 
@@ -189,11 +208,12 @@ func TestStepsAndReasons(t *testing.T) {
 		}},
 		{"an edited page", world{live: base}, with("about/index.html", "new"),
 			[]string{"changed pages: update about/index.html (content)"}, []string{"/about", "/about/", "/about/index.html"}, func(t *testing.T, p plan.Plan) {
-				if got := p.Invalidation.Paths(); !cmp.Equal(got, []string{"/about", "/about/", "/about/index.html"}) || p.Invalidation.Drops != 0 {
-					t.Errorf("items %v drop %d", got, p.Invalidation.Drops)
+				drops, _ := p.Drops()
+				if got := paths(p); !cmp.Equal(got, []string{"/about", "/about/", "/about/index.html"}) || drops != 0 {
+					t.Errorf("items %v drop %d", got, drops)
 				}
-				if p.LiveObjects != 5 || p.LiveBytes != 4+3+4+3+2 {
-					t.Errorf(`"/*" would drop %d objects of %d bytes`, p.LiveObjects, p.LiveBytes)
+				if u := p.Purges[0]; u.LiveObjects != 5 || u.LiveBytes != 4+3+4+3+2 {
+					t.Errorf(`"/*" would drop %d objects of %d bytes`, u.LiveObjects, u.LiveBytes)
 				}
 			}},
 		{"changed everything goes in phases", world{live: base},
@@ -407,64 +427,6 @@ func TestResumption(t *testing.T) {
 	})
 }
 
-func TestViews(t *testing.T) {
-	in := func(v *rules.View, w world) plan.Plan {
-		return plan.Make(plan.Input{Release: "r2-new", Site: manifest(t, map[site.Key]string{"a.html": "1", "b.html": "2"}), Live: w.build(t), View: v, Now: now})
-	}
-	t.Run("no distribution: nothing is invalidated", func(t *testing.T) {
-		p := in(nil, world{})
-		if len(p.Steps) != 2 || len(p.Changed)+len(p.Invalidation.Items)+p.LiveObjects != 0 || len(p.Warnings) != 0 {
-			t.Errorf("plan: %+v", p)
-		}
-	})
-	t.Run("no distribution any more: what was left over is told", func(t *testing.T) {
-		p := in(nil, world{journal: &release.Journal{Release: "r1-x", Pending: []release.PendingURL{{Path: "/z"}}}})
-		if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "r1-x left 1 URLs") {
-			t.Errorf("warnings %q", p.Warnings)
-		}
-	})
-	t.Run("the whole bucket: everything is one path", func(t *testing.T) {
-		for _, v := range []rules.View{{}, {OriginPath: "/prod"}, {OriginPath: "/prod", Prefix: "prod/"}} {
-			if v.OriginPath != "" && v.Prefix == "" {
-				continue // the files would lie outside the origin path
-			}
-			if got := in(&v, world{}).Invalidation.Paths(); !cmp.Equal(got, []string{"/*"}) {
-				t.Errorf("view %+v: %v", v, got)
-			}
-		}
-	})
-	t.Run("a part of what the distribution shows: the rest is not touched", func(t *testing.T) {
-		for v, want := range map[rules.View][]string{
-			{Prefix: "site/"}: {"/site/a.html", "/site/b.html"},
-			{Prefix: "prod/site/", OriginPath: "/prod"}: {"/site/a.html", "/site/b.html"},
-		} {
-			if got := in(&v, world{}).Invalidation.Paths(); !cmp.Equal(got, want) {
-				t.Errorf("view %+v: %v, want %v", v, got, want)
-			}
-		}
-	})
-	t.Run("many paths are joined, but never beyond the target's prefix", func(t *testing.T) {
-		files := map[site.Key]string{}
-		for i := range 1500 {
-			files[site.Key(fmt.Sprintf("p%d.html", i))] = "p"
-		}
-		p := plan.Make(plan.Input{Release: "r1-a", Site: manifest(t, files), View: &rules.View{Prefix: "site/"}, Now: now})
-		for _, it := range p.Invalidation.Items {
-			if it.Path.Covers("/site-staging/index.html") || it.Path.Covers("/") {
-				t.Errorf("the item %s covers what is not the target's", it.Path)
-			}
-		}
-		if n := len(p.Invalidation.Items); n == 0 || n > 1000 {
-			t.Errorf("%d items", n)
-		}
-	})
-	t.Run("outside the origin path nothing is shown", func(t *testing.T) {
-		if got := in(&rules.View{OriginPath: "/other", Prefix: "site/"}, world{}).Changed; len(got) != 0 {
-			t.Errorf("changed URLs: %v", got)
-		}
-	})
-}
-
 func TestFingerprint(t *testing.T) {
 	base := map[site.Key]string{"a.html": "1", "b.html": "2"}
 	same := plan.Fingerprint(manifest(t, base))
@@ -477,7 +439,7 @@ func TestFingerprint(t *testing.T) {
 		}
 	}
 	m := manifest(t, base).Objects()
-	m[0].ETag, m[0].Kind = "other", site.KindOther
+	m[0].ETag, m[0].Kind, m[0].Headers.TagHeader, m[0].Headers.Tags = "other", site.KindOther, "x-amz-meta-t", "fr.page"
 	again, err := site.NewManifest(m)
 	if err != nil || plan.Fingerprint(again) != same {
 		t.Errorf("the fingerprint sees more than viewers do (%v)", err)

@@ -1,7 +1,9 @@
 package plan_test
 
 import (
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -20,7 +22,12 @@ var names = []site.Key{
 	"main.css", "app.3f2a9c1b.js", "pic 1.png", "feed.xml", "x.zip",
 }
 
-var view = rules.View{RootObject: "index.html"}
+const dist = "E1FRESHET"
+
+var (
+	view = rules.View{RootObject: "index.html"}
+	one  = []plan.Distribution{{ID: dist, View: view}}
+)
 
 func drawFiles(t *rapid.T, label string) map[site.Key]string {
 	out := map[site.Key]string{}
@@ -55,7 +62,7 @@ func drawWorld(t *rapid.T) world {
 		for k := range drawFiles(t, "interrupted") {
 			j.Touched = append(j.Touched, k)
 			for _, u := range view.URLs(k) {
-				j.Pending = append(j.Pending, release.PendingURL{Path: u.Path, Key: k})
+				j.Pending = append(j.Pending, release.PendingURL{Distribution: dist, Path: u.Path, Key: k})
 			}
 		}
 		slices.Sort(j.Touched)
@@ -131,7 +138,7 @@ func TestPlanProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, want := drawWorld(t), drawFiles(t, "site")
 		live := w.build(t)
-		p := plan.Make(plan.Input{Release: "r2-new", Site: manifest(t, want), Live: live, View: &view, Now: now})
+		p := plan.Make(plan.Input{Release: "r2-new", Site: manifest(t, want), Live: live, Distributions: one, Now: now})
 		after := apply(t, p, live)
 		checkBucket(t, w, want, live, p, after)
 		checkURLs(t, w, live, p, after)
@@ -209,37 +216,38 @@ func checkURLs(t *rapid.T, w world, live plan.Live, p plan.Plan, after map[site.
 	}
 	for k := range must {
 		for _, u := range view.URLs(k) {
-			if !slices.ContainsFunc(p.Invalidation.Items, func(it invalidation.Item) bool { return it.Path.Covers(u.Path) }) {
-				t.Fatalf("%s changed and is not covered by %v", u.Path, p.Invalidation.Paths())
+			if !slices.ContainsFunc(p.Purges[0].Cover.Items, func(it invalidation.Item) bool { return it.Path.Covers(u.Path) }) {
+				t.Fatalf("%s changed and is not covered by %v", u.Path, paths(p))
 			}
 		}
 	}
-	if len(p.Changed) == 0 && len(p.Invalidation.Items) > 0 {
-		t.Fatalf("nothing changed, yet %v is sent", p.Invalidation.Paths())
+	if len(urlsOf(p)) == 0 && len(p.Purges[0].Cover.Items) > 0 {
+		t.Fatalf("nothing changed, yet %v is sent", paths(p))
 	}
 }
 
-// checkPrice: an object none of whose URLs change is covered only if it is
-// counted as dropped.
+// checkPrice: an object that does not change and whose own URL does not either
+// is covered only if it is counted as dropped.
 func checkPrice(t *rapid.T, p plan.Plan, after map[site.Key]site.Object) {
-	changed := map[site.URLPath]bool{}
-	for _, u := range p.Changed {
-		changed[u.Path] = true
+	changed, objects := map[site.URLPath]bool{}, map[site.Key]bool{}
+	for _, u := range urlsOf(p) {
+		changed[u.Path], objects[u.Object] = true, true
 	}
 	drops, live := 0, 0
 	for k := range after {
-		urls := view.URLs(k)
-		if slices.ContainsFunc(urls, func(u rules.URL) bool { return changed[u.Path] }) {
+		own := "/" + strings.NewReplacer("%2F", "/", "%27", "'").Replace(url.PathEscape(string(k)))
+		if changed[site.URLPath(own)] || objects[k] {
 			continue
 		}
 		live++
-		if slices.ContainsFunc(urls, func(u rules.URL) bool {
-			return slices.ContainsFunc(p.Invalidation.Items, func(it invalidation.Item) bool { return it.Path.Covers(u.Path) })
-		}) {
-			drops++
+		for _, it := range paths(p) {
+			if prefix, wildcard := strings.CutSuffix(it, "*"); wildcard && strings.HasPrefix(own, prefix) || it == own {
+				drops++
+				break
+			}
 		}
 	}
-	if drops != p.Invalidation.Drops || live != p.LiveObjects {
-		t.Fatalf("the plan says that it drops %d of %d untouched objects, but it drops %d of %d: %v", p.Invalidation.Drops, p.LiveObjects, drops, live, p.Invalidation.Paths())
+	if u := p.Purges[0]; drops != u.Cover.Drops || live != u.LiveObjects {
+		t.Fatalf("the plan says that it drops %d of %d untouched objects, but it drops %d of %d: %v", u.Cover.Drops, u.LiveObjects, drops, live, paths(p))
 	}
 }

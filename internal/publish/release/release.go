@@ -120,8 +120,9 @@ type Overwritten struct {
 
 // PendingURL is a URL whose answer changes, with the key that answers it.
 type PendingURL struct {
-	Path site.URLPath `json:"path"`
-	Key  site.Key     `json:"key"`
+	Distribution string       `json:"distribution"`
+	Path         site.URLPath `json:"path"`
+	Key          site.Key     `json:"key"`
 }
 
 // State is the record as it was read.

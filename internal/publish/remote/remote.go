@@ -40,6 +40,9 @@ var (
 	ErrReferenceReused = errors.New("caller reference already used for other paths")
 	// ErrContent: the bytes that arrived are not those that were announced.
 	ErrContent = errors.New("content does not match its checksum")
+	// ErrUnreachable: the viewers' host cannot be found or connected to from here,
+	// which says nothing about what it serves to others.
+	ErrUnreachable = errors.New("cannot be reached from here")
 	// ErrUnsupported: the service lacks what freshet needs, for example
 	// conditional writes.
 	ErrUnsupported = errors.New("not supported by this service")
@@ -69,9 +72,11 @@ type Head struct {
 
 // Put is one write of a whole object.
 type Put struct {
-	Key     site.Key
-	Size    int64       // bytes
-	Digest  site.Digest // SHA-256 of the body; never zero
+	Key    site.Key
+	Size   int64       // bytes
+	Digest site.Digest // SHA-256 of the body; never zero
+	// Headers are stored as they are, but that an empty ContentType is stored as
+	// application/octet-stream.
 	Headers site.Headers
 	If      Condition
 	// Body yields Size bytes. The store reads it from its current position and
@@ -97,7 +102,9 @@ type Store interface {
 	// quotes. When it returns nil, bytes and headers are persisted together.
 	// An unconditional repeat is safe. ErrPrecondition where put.If does not
 	// hold, ErrContent where the body is not what Size and Digest say; both
-	// leave what was there.
+	// leave what was there. A conditional write that lost a race may come back
+	// as ErrTemporary instead: the store did not find out who won (fact 7.3), and
+	// a repeat is told.
 	Put(ctx context.Context, put Put) (etag string, err error)
 
 	// Copy gives dst the bytes of src and exactly the headers h, inside the
@@ -118,7 +125,9 @@ type Store interface {
 	List(ctx context.Context, prefix, after string, page func([]Info) error) error
 
 	// Dirs lists the "folders" right below prefix, which is "" or ends in a
-	// slash, whose names begin with start; each ends in a slash.
+	// slash, whose names begin with start. Each is a whole prefix relative to the
+	// store, prefix included, and ends in a slash: "a/b/" for the folder b of
+	// "a/".
 	Dirs(ctx context.Context, prefix, start string) ([]string, error)
 }
 
@@ -133,7 +142,13 @@ func (e *KeyError) Error() string { return string(e.Key) + ": " + e.Err.Error() 
 // Unwrap is the cause.
 func (e *KeyError) Unwrap() error { return e.Err }
 
-// Distribution is what the publisher needs to know of a CDN distribution.
+// DefaultErrorTTL is how long an error answer is cached at least where an
+// ErrorPage does not say; CloudFront guide, "Control how long CloudFront caches
+// errors", read 2026-11.
+const DefaultErrorTTL = 10 * time.Second
+
+// Distribution is what the publisher needs to know of a CDN distribution. A
+// list of distributions does not fill in all of it; see CDN.Distributions.
 type Distribution struct {
 	ID      string
 	Domain  string // what viewers ask for: "d111111abcdef8.cloudfront.net", or host:port of a local edge
@@ -143,6 +158,15 @@ type Distribution struct {
 	Deployed          bool
 	DefaultRootObject string // "" means none
 	Origins           []Origin
+	// TagHeader is the response header in which the distribution looks for cache
+	// tags ("x-amz-meta-cache-tag"); "" where tags are off (fact 2).
+	TagHeader string
+	// Behaviors are in the order in which they are tried, the first whose pattern
+	// matches is used; the default one is last, with the pattern "*" (fact 5.3).
+	Behaviors []Behavior
+	// ErrorPages are the statuses that are not answered as CloudFront does by
+	// default; a status that is not here has no page and DefaultErrorTTL.
+	ErrorPages []ErrorPage
 }
 
 // Origin is one place that a distribution fetches from.
@@ -150,6 +174,38 @@ type Origin struct {
 	ID     string
 	Domain string // "bucket.s3.eu-central-1.amazonaws.com"
 	Path   string // prepended to every request: "" or "/production"
+	// Website is whether it is no bucket's REST endpoint but an S3 website
+	// endpoint or any other HTTP server, which may answer /dir/ with an index page
+	// (fact 5.1).
+	Website bool
+}
+
+// Behavior is how a distribution treats one part of its URL space.
+type Behavior struct {
+	// Pattern is matched against the path without its query string, with * for 0
+	// or more characters and ? for one; the leading slash is explicit
+	// ("/images/*"), but for the default behavior's "*".
+	Pattern string
+	// OriginID names the origin that is asked; of an origin group, its first.
+	OriginID string
+	// FailoverIDs are the origins that are asked when OriginID fails or answers
+	// with a chosen error: the rest of an origin group. Empty without one.
+	FailoverIDs []string
+	// QueryInKey is whether answers are cached by query string, so that a URL has
+	// variants that its path alone does not name (fact 1.2). It is true as well
+	// where that could not be read.
+	QueryInKey bool
+	// Rewrites is whether a function or Lambda on the way to the origin may show
+	// an object under other paths than its own (facts 1.2 and 5.6).
+	Rewrites bool
+}
+
+// ErrorPage is how a distribution answers one error status of its origin.
+type ErrorPage struct {
+	Status   int           // of the origin's answer: 403, 404, ...
+	Page     string        // path of the object that is shown, "/404.html"; "" keeps the origin's body
+	Response int           // status that viewers get; 0 without a page
+	MinTTL   time.Duration // how long the error is cached at least; 0 is zero, not the default
 }
 
 // Invalidation statuses, spelled as CloudFront does; there is no third one.
@@ -163,7 +219,7 @@ type Invalidation struct {
 	ID      string
 	Status  string // InProgress or Completed
 	Created time.Time
-	Items   []string // as sent
+	Items   []string // as sent; empty in a list
 }
 
 // CDN is a content delivery network in front of stores. It is safe for
@@ -173,6 +229,8 @@ type CDN interface {
 	Distribution(ctx context.Context, id string) (Distribution, error)
 
 	// Distributions lists all of them, whole or not at all, in the CDN's order.
+	// DefaultRootObject, TagHeader, Behaviors and ErrorPages are left empty: a
+	// list does not tell them all. Distribution does.
 	Distributions(ctx context.Context) ([]Distribution, error)
 
 	// Invalidate submits a batch. A repeat with the same reference and items
@@ -184,4 +242,9 @@ type CDN interface {
 
 	// Invalidation reads one invalidation. ErrNotFound.
 	Invalidation(ctx context.Context, distribution, id string) (Invalidation, error)
+
+	// Invalidations lists the invalidations of a distribution that were created
+	// at or after since, newest first, whole or not at all. Items are not filled
+	// in. The zero time lists all that the CDN still knows. ErrNotFound.
+	Invalidations(ctx context.Context, distribution string, since time.Time) ([]Invalidation, error)
 }

@@ -19,7 +19,8 @@ type Answer struct {
 // use.
 type Viewer interface {
 	// Ask gets one URL, without following redirects. An error means that there
-	// was no whole answer; every status is an answer.
+	// was no whole answer; every status is an answer. ErrUnreachable where no
+	// connection can be made.
 	Ask(ctx context.Context, path site.URLPath) (Answer, error)
 
 	// String is the base URL of the site.

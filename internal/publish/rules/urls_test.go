@@ -69,7 +69,7 @@ func TestURLs(t *testing.T) {
 
 func TestURLsSayWhy(t *testing.T) {
 	want := []URL{
-		{"/a/index.html", "index.html"}, {"/a/", "the folder of index.html"}, {"/a", "the folder of index.html, without its slash"},
+		{Path: "/a/index.html", Why: "index.html"}, {Path: "/a/", Why: "the folder of index.html"}, {Path: "/a", Why: "the folder of index.html, without its slash"},
 	}
 	if diff := cmp.Diff(View{}.URLs("a/index.html"), want); diff != "" {
 		t.Errorf("URLs (-got +want):\n%s", diff)

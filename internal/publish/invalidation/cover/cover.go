@@ -31,6 +31,7 @@ const (
 	Balanced Policy = iota // least 10p + d, then least w, then least d
 	Exact                  // least d, then least p, then least w
 	Frugal                 // least p, then least d, then least w
+	Plain                  // least d, then least w, then least p
 )
 
 // pathWeight is how many untouched objects one path weighs in Balanced.
@@ -45,6 +46,8 @@ func (p Policy) cost(paths, wildcards, drops int64) cost {
 		return cost{drops, paths, wildcards}
 	case Frugal:
 		return cost{paths, drops, wildcards}
+	case Plain:
+		return cost{drops, wildcards, paths}
 	}
 	return cost{pathWeight*paths + drops, wildcards, drops}
 }
@@ -72,6 +75,9 @@ type Changed struct {
 	Forms []string
 	// Class tells which tags cached answers of all forms carry.
 	Class Class
+	// Variants says that each form has answers under query strings too. Then it
+	// takes two items to name a form: "/a" and the prefix "/a?".
+	Variants bool
 }
 
 // Untouched is an object whose answer stays.
@@ -126,33 +132,56 @@ var ErrTooLarge = errors.New("too many changes to plan under both limits at once
 // Solve finds the optimal cover. Forms that do not follow the rule of Changed
 // are an error.
 func Solve(p Problem) (Solution, error) {
+	prepared, err := Prepare(p)
+	if err != nil {
+		return Solution{}, err
+	}
+	return prepared.Solve(p.Policy, p.MaxPaths, p.MaxWildcards)
+}
+
+// Prepared is a problem whose tree is built, to be solved for one policy after
+// another.
+type Prepared struct{ tree *tree }
+
+// Prepare builds the tree of a problem; its policy and bounds are not looked
+// at.
+func Prepare(p Problem) (Prepared, error) {
 	if len(p.Changed) == 0 {
-		return Solution{}, nil
+		return Prepared{}, nil
 	}
 	for _, c := range p.Changed {
 		if err := checkForms(c.Forms); err != nil {
-			return Solution{}, err
+			return Prepared{}, err
 		}
 		if c.Class > MaxClasses {
-			return Solution{}, fmt.Errorf("class %d of %s is above %d", c.Class, c.Forms[0], MaxClasses)
+			return Prepared{}, fmt.Errorf("class %d of %s is above %d", c.Class, c.Forms[0], MaxClasses)
 		}
 	}
 	t := newTree(p)
 	t.count(p.Untouched)
+	return Prepared{t}, nil
+}
+
+// Solve finds the optimal cover for a policy under bounds, which are as in
+// Problem.
+func (p Prepared) Solve(policy Policy, maxPaths, maxWildcards int) (Solution, error) {
+	if p.tree == nil {
+		return Solution{}, nil
+	}
 	// Bounds cost time, so they are only tracked where the cheapest cover
 	// breaks them: a cover that is best without a bound and keeps it is best
 	// with it.
 	bounds := bounds{}
 	for {
-		s, err := t.solve(p, bounds)
+		s, err := p.tree.solve(policy, bounds)
 		if err != nil {
 			return Solution{}, err
 		}
 		switch {
-		case p.MaxWildcards > 0 && s.Wildcards > p.MaxWildcards:
-			bounds.wildcards = p.MaxWildcards
-		case p.MaxPaths > 0 && s.Paths > p.MaxPaths:
-			bounds.paths = p.MaxPaths
+		case maxWildcards > 0 && s.Wildcards > maxWildcards:
+			bounds.wildcards = maxWildcards
+		case maxPaths > 0 && s.Paths > maxPaths:
+			bounds.paths = maxPaths
 		default:
 			return s, nil
 		}

@@ -50,20 +50,21 @@ const (
 type solver struct {
 	*tree
 	bounds
-	steps []step
+	policy Policy
+	steps  []step
 }
 
 // maxWork bounds the cells that are combined while both bounds are tracked.
-const maxWork = 4e9
+const maxWork = 1e8
 
-func (t *tree) solve(p Problem, b bounds) (Solution, error) {
+func (t *tree) solve(policy Policy, b bounds) (Solution, error) {
 	if b.paths > 0 && b.wildcards > 0 {
 		w, n := float64(min(b.wildcards, len(t.elements))+1), float64(len(t.elements))
 		if n*min(float64(b.paths), n)*w*w > maxWork {
 			return Solution{}, ErrTooLarge
 		}
 	}
-	s := &solver{tree: t, bounds: b}
+	s := &solver{tree: t, bounds: b, policy: policy}
 	top := s.node(t.root)[0]
 	best := cell{step: none}
 	for _, c := range top.cells {
@@ -132,13 +133,11 @@ func (s *solver) leaf(id int, covered state) table {
 	if covered.has(e.class) {
 		return s.single(cost{}, 0, 0, step{kind: nothing})
 	}
-	for _, f := range e.forms {
-		if !exact(f) {
-			return table{cells: []cell{{step: none}}}
-		}
+	items, wildcards, ok := e.naming(e.forms)
+	if !ok {
+		return table{cells: []cell{{step: none}}}
 	}
-	n := len(e.forms)
-	return s.single(s.policy.cost(int64(n), 0, 0), 0, n, step{kind: paths, node: int32(id)})
+	return s.single(s.policy.cost(int64(len(items)), int64(wildcards), 0), wildcards, len(items), step{kind: paths, node: int32(id)})
 }
 
 // withTags adds the covers that begin with tags for some classes of the node's
@@ -169,10 +168,11 @@ func (s *solver) withPrefixes(id int, covered state, best table) table {
 		if !sp.prefix {
 			continue
 		}
-		items, drops, blocked := int64(1), int64(0), false
+		items, wildcards, drops, blocked := int64(1), int64(1), int64(0), false
 		for c := Class(0); c <= MaxClasses; c++ {
 			if !covered.has(c) {
 				items += sp.uncovered[c]
+				wildcards += sp.wildcards[c]
 				drops += sp.drops[c]
 				blocked = blocked || sp.blocked[c]
 			}
@@ -180,7 +180,7 @@ func (s *solver) withPrefixes(id int, covered state, best table) table {
 		if blocked {
 			continue
 		}
-		best = s.cheaper(best, s.single(s.policy.cost(items, 1, drops), 1, int(items),
+		best = s.cheaper(best, s.single(s.policy.cost(items, wildcards, drops), int(wildcards), int(items),
 			step{kind: prefix, node: int32(id), spot: int32(i), covered: covered}))
 	}
 	return best
@@ -279,9 +279,10 @@ func (s *solver) read(at int32, out *Solution) {
 		s.read(st.left, out)
 		s.read(st.right, out)
 	case paths:
-		for _, f := range s.elements[v.lo].forms {
-			out.Items = append(out.Items, Item{Kind: Path, Text: f})
-		}
+		e := s.elements[v.lo]
+		items, wildcards, _ := e.naming(e.forms)
+		out.Items = append(out.Items, items...)
+		out.Wildcards += wildcards
 	case tag:
 		sp := v.spots[st.spot]
 		out.Items = append(out.Items, Item{Kind: Tag, Text: s.elements[v.lo].url[:sp.length], Class: st.class})
@@ -306,7 +307,9 @@ func (s *solver) readPrefix(st step, out *Solution) {
 	for _, e := range s.elements[v.lo:v.hi] {
 		for _, f := range e.forms {
 			if len(f) < sp.length && !st.covered.has(e.class) {
-				out.Items = append(out.Items, Item{Kind: Path, Text: f})
+				items, wildcards, _ := e.naming([]string{f})
+				out.Items = append(out.Items, items...)
+				out.Wildcards += wildcards
 			}
 		}
 	}

@@ -9,9 +9,26 @@ import (
 
 // element is one changed object in the order of its longest URL.
 type element struct {
-	url   string
-	forms []string
-	class Class
+	url      string
+	forms    []string
+	class    Class
+	variants bool
+}
+
+// naming lists what names each of the forms of e by itself, and how many of them
+// are wildcards; ok is false where a form cannot be named.
+func (e element) naming(forms []string) (items []Item, wildcards int, ok bool) {
+	for _, f := range forms {
+		if !exact(f) {
+			return nil, 0, false
+		}
+		items = append(items, Item{Kind: Path, Text: f})
+		if e.variants {
+			items = append(items, Item{Kind: Prefix, Text: f + "?"})
+			wildcards++
+		}
+	}
+	return items, wildcards, true
 }
 
 // node is a node of the radix tree: a run of elements whose longest URLs share
@@ -34,9 +51,10 @@ type spot struct {
 	// prefix says that a path can end here; a folder may be a spot for tags
 	// only.
 	prefix bool
-	// uncovered counts, by class, the forms of the node's elements that are
-	// shorter than the prefix and stay uncovered by it.
-	uncovered [MaxClasses + 1]int64
+	// uncovered counts, by class, the items that it takes to name the forms of the
+	// node's elements that are shorter than the prefix and stay uncovered by it;
+	// wildcards counts those of them that are.
+	uncovered, wildcards [MaxClasses + 1]int64
 	// blocked says, by class, that one of those forms cannot be named by a path
 	// of its own either.
 	blocked [MaxClasses + 1]bool
@@ -50,18 +68,17 @@ type tree struct {
 	elements []element
 	nodes    []node
 	root     int
-	policy   Policy
 	tags     bool
 }
 
 func newTree(p Problem) *tree {
-	t := &tree{policy: p.Policy, tags: p.Tags}
+	t := &tree{tags: p.Tags}
 	for _, c := range p.Changed {
 		class := c.Class
 		if !p.Tags {
 			class = Untagged
 		}
-		t.elements = append(t.elements, element{c.Forms[len(c.Forms)-1], c.Forms, class})
+		t.elements = append(t.elements, element{c.Forms[len(c.Forms)-1], c.Forms, class, c.Variants})
 	}
 	slices.SortFunc(t.elements, func(a, b element) int { return cmp.Compare(a.url, b.url) })
 	t.share()
@@ -85,6 +102,7 @@ func (t *tree) share() {
 				break
 			}
 			t.elements[j].class = Untagged
+			t.elements[j].variants = t.elements[j].variants || e.variants
 			e.forms = e.forms[1:]
 		}
 	}
@@ -209,8 +227,10 @@ func (t *tree) uncover(v *node) {
 		for _, f := range e.forms[:len(e.forms)-1] {
 			for i := range v.spots {
 				if s := &v.spots[i]; len(f) < s.length {
-					s.uncovered[e.class]++
-					s.blocked[e.class] = s.blocked[e.class] || !exact(f)
+					items, wildcards, ok := e.naming([]string{f})
+					s.uncovered[e.class] += int64(len(items))
+					s.wildcards[e.class] += int64(wildcards)
+					s.blocked[e.class] = s.blocked[e.class] || !ok
 				}
 			}
 		}

@@ -5,13 +5,15 @@
 // reference starts nothing, and that throttling of every kind, which CloudFront
 // partly reports as a plain 400 that no SDK retries, comes back as
 // remote.ErrTemporary. Passing faults are tried three times within a few
-// seconds; pacing and longer waits are the engine's.
+// seconds; pacing and longer waits are the engine's. What cannot be read of a
+// distribution's behaviors is reported as the case that needs more care.
 //
-// It leaves out changes of distributions, distribution tenants, and everything
-// about paths: what may be sent is decided by package invalidation.
+// It leaves out changes of distributions, distribution tenants, the code of
+// functions, and everything about paths: what may be sent is decided by package
+// invalidation.
 //
 // It follows the CloudFront API Reference, 2020-05-31, and the fact sheet,
-// sections 1.5 to 1.8 and 5.9.
+// sections 1.5 to 1.8, 2, 4.2, 5.1 to 5.6 and 5.9.
 package cloudfront
 
 import (
@@ -72,7 +74,9 @@ func Open(ctx context.Context, o Options) (*CDN, error) {
 	return &CDN{client: client, arns: map[string]string{}}, nil
 }
 
-// Distribution reads one distribution. remote.ErrNotFound.
+// Distribution reads one distribution, and each cache policy of its behaviors
+// that AWS does not manage. A policy that cannot be read is no error; see
+// remote.Behavior. remote.ErrNotFound.
 func (c *CDN) Distribution(ctx context.Context, id string) (remote.Distribution, error) {
 	call := "read distribution " + id
 	if id == "" {
@@ -87,14 +91,22 @@ func (c *CDN) Distribution(ctx context.Context, id string) (remote.Distribution,
 		return remote.Distribution{}, fmt.Errorf("%s: the answer has no configuration", call)
 	}
 	c.remember(id, aws.ToString(d.ARN))
+	cfg := d.DistributionConfig
+	behaviors, err := c.behaviors(ctx, cfg)
+	if err != nil {
+		return remote.Distribution{}, fmt.Errorf("%s: %w", call, err)
+	}
 	return remote.Distribution{
 		ID:                aws.ToString(d.Id),
 		Domain:            aws.ToString(d.DomainName),
-		Aliases:           aliases(d.DistributionConfig.Aliases),
-		Enabled:           aws.ToBool(d.DistributionConfig.Enabled),
+		Aliases:           aliases(cfg.Aliases),
+		Enabled:           aws.ToBool(cfg.Enabled),
 		Deployed:          aws.ToString(d.Status) == deployed,
-		DefaultRootObject: aws.ToString(d.DistributionConfig.DefaultRootObject),
-		Origins:           origins(d.DistributionConfig.Origins),
+		DefaultRootObject: aws.ToString(cfg.DefaultRootObject),
+		Origins:           origins(cfg.Origins),
+		TagHeader:         tagHeader(cfg.CacheTagConfig),
+		Behaviors:         behaviors,
+		ErrorPages:        errorPages(cfg.CustomErrorResponses),
 	}, nil
 }
 
@@ -102,7 +114,8 @@ func (c *CDN) Distribution(ctx context.Context, id string) (remote.Distribution,
 const deployed = "Deployed"
 
 // Distributions lists all distributions. CloudFront's list does not tell
-// DefaultRootObject, so it is "" here; Distribution has it.
+// DefaultRootObject and TagHeader, and behaviors would need their policies to be
+// read, so these and ErrorPages are empty here; Distribution has them.
 func (c *CDN) Distributions(ctx context.Context) ([]remote.Distribution, error) {
 	const call = "list distributions"
 	var all []remote.Distribution
@@ -122,11 +135,9 @@ func (c *CDN) Distributions(ctx context.Context) ([]remote.Distribution, error) 
 		if !aws.ToBool(list.IsTruncated) {
 			return all, nil
 		}
-		next := aws.ToString(list.NextMarker)
-		if next == "" || next == aws.ToString(in.Marker) {
-			return nil, fmt.Errorf("%s: the answer says that there is more, but not where to go on", call)
+		if in.Marker, err = following(in.Marker, list.NextMarker); err != nil {
+			return nil, fmt.Errorf("%s: %w", call, err)
 		}
-		in.Marker = &next
 	}
 }
 
@@ -140,26 +151,6 @@ func (c *CDN) summary(d types.DistributionSummary) remote.Distribution {
 		Deployed: aws.ToString(d.Status) == deployed,
 		Origins:  origins(d.Origins),
 	}
-}
-
-func aliases(a *types.Aliases) []string {
-	if a == nil {
-		return nil
-	}
-	return a.Items
-}
-
-func origins(o *types.Origins) []remote.Origin {
-	if o == nil {
-		return nil
-	}
-	out := make([]remote.Origin, len(o.Items))
-	for i, origin := range o.Items {
-		out[i] = remote.Origin{
-			ID: aws.ToString(origin.Id), Domain: aws.ToString(origin.DomainName), Path: aws.ToString(origin.OriginPath),
-		}
-	}
-	return out
 }
 
 func (c *CDN) remember(id, arn string) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -43,6 +44,15 @@ func (edges) Configure(context.Context, string, control.DistributionConfig) erro
 // first one's id.
 func serve(t *testing.T, n int) (cdn *cloudfront.CDN, id string) {
 	t.Helper()
+	var configs []control.DistributionConfig
+	for i := range n {
+		configs = append(configs, config(i))
+	}
+	return serveConfig(t, configs...)
+}
+
+func serveConfig(t *testing.T, configs ...control.DistributionConfig) (cdn *cloudfront.CDN, id string) {
+	t.Helper()
 	server, err := control.Open(filepath.Join(t.TempDir(), "control.db"), edges{}, control.Options{
 		Credentials: control.Credentials{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey},
 	})
@@ -54,8 +64,8 @@ func serve(t *testing.T, n int) (cdn *cloudfront.CDN, id string) {
 			t.Error(err)
 		}
 	})
-	for i := range n {
-		d, err := server.EnsureDistribution(t.Context(), config(i))
+	for i, cfg := range configs {
+		d, err := server.EnsureDistribution(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,6 +98,33 @@ func config(i int) control.DistributionConfig {
 	}
 }
 
+// fullConfig has one of everything that Distribution reads and the embedded
+// control API can be told.
+func fullConfig() control.DistributionConfig {
+	cfg := config(0)
+	cfg.CacheTagConfig = &control.CacheTagConfig{HeaderName: "x-amz-meta-cache-tag"}
+	cfg.Origins = append(cfg.Origins, control.Origin{
+		ID: "server", DomainName: "app.example.org",
+		CustomOrigin: &control.CustomOrigin{HTTPPort: 80, HTTPSPort: 443, ProtocolPolicy: "https-only"},
+	})
+	read := []string{"HEAD", "GET"}
+	search := control.CacheBehavior{
+		PathPattern: "search/*", TargetOriginID: "server", ViewerProtocolPolicy: "allow-all", AllowedMethods: read, CachedMethods: read,
+		ForwardedValues: &control.ForwardedValues{QueryString: true, CookiesForward: "none"},
+	}
+	docs := control.CacheBehavior{
+		PathPattern: "/docs/*", TargetOriginID: "bucket", ViewerProtocolPolicy: "allow-all", AllowedMethods: read, CachedMethods: read,
+		CachePolicyID:        "658327ea-f89d-4fab-a63d-7e88639e58f6",
+		FunctionAssociations: []control.FunctionAssociation{{FunctionARN: "arn:aws:cloudfront::111122223333:function/index", EventType: "viewer-request"}},
+	}
+	cfg.CacheBehaviors = []control.CacheBehavior{search, docs}
+	cfg.CustomErrorResponses = []control.CustomErrorResponse{
+		{ErrorCode: 404, ResponsePagePath: "/404.html", ResponseCode: 404, ErrorCachingMinTTL: 60},
+		{ErrorCode: 503},
+	}
+	return cfg
+}
+
 func TestContract(t *testing.T) {
 	isolate(t)
 	remotetest.CDN(t, func(t *testing.T) (remote.CDN, string) { return serve(t, 1) })
@@ -110,7 +147,7 @@ func TestContractReal(t *testing.T) {
 
 func TestDistribution(t *testing.T) {
 	isolate(t)
-	cdn, id := serve(t, 1)
+	cdn, id := serveConfig(t, fullConfig())
 	got, err := cdn.Distribution(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +156,18 @@ func TestDistribution(t *testing.T) {
 		ID: id, Domain: got.Domain, Aliases: []string{"www0.example.org"}, Enabled: true, Deployed: got.Deployed,
 		DefaultRootObject: "index.html",
 		Origins:           []remote.Origin{{ID: "bucket", Domain: "site.s3.eu-central-1.amazonaws.com", Path: "/production"}},
+		TagHeader:         "x-amz-meta-cache-tag",
+		Behaviors: []remote.Behavior{
+			{Pattern: "/search/*", OriginID: "server", QueryInKey: true},
+			{Pattern: "/docs/*", OriginID: "bucket", Rewrites: true},
+			{Pattern: "*", OriginID: "bucket"},
+		},
+		ErrorPages: []remote.ErrorPage{
+			{Status: 404, Page: "/404.html", Response: 404, MinTTL: time.Minute},
+			{Status: 503, MinTTL: 0},
+		},
 	}
+	want.Origins = append(want.Origins, remote.Origin{ID: "server", Domain: "app.example.org", Website: true})
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("Distribution (-got +want):\n%s", diff)
 	}

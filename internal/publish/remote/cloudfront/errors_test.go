@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/publish/remote/cloudfront"
@@ -65,6 +66,10 @@ func TestErrors(t *testing.T) {
 	}
 	get := func(ctx context.Context, c *cloudfront.CDN) error { _, err := c.Distribution(ctx, "E1"); return err }
 	list := func(ctx context.Context, c *cloudfront.CDN) error { _, err := c.Distributions(ctx); return err }
+	since := func(ctx context.Context, c *cloudfront.CDN) error {
+		_, err := c.Invalidations(ctx, "E1", time.Time{})
+		return err
+	}
 	rows := []struct {
 		call    func(context.Context, *cloudfront.CDN) error
 		status  int
@@ -81,6 +86,9 @@ func TestErrors(t *testing.T) {
 		{read, 403, "AccessDenied", "no", remote.ErrDenied, "needs cloudfront:GetInvalidation on"},
 		{get, 403, "AccessDenied", "no", remote.ErrDenied, "needs cloudfront:GetDistribution on"},
 		{list, 403, "AccessDenied", "no", remote.ErrDenied, "needs cloudfront:ListDistributions on *"},
+		{since, 403, "AccessDenied", "no", remote.ErrDenied, "needs cloudfront:ListInvalidations on arn:aws:cloudfront::*:distribution/E1"},
+		{since, 404, "NoSuchDistribution", "no", remote.ErrNotFound, "list invalidations of E1"},
+		{since, 400, "Throttling", "Rate exceeded", remote.ErrTemporary, ""},
 		{create, 400, "InvalidArgument", "Your request contains one or more invalid invalidation paths.", nil, "invalidate /a /b /c and 1 more with reference ref-7"},
 		{create, 400, "InvalidArgument", "Your request contains a caller reference that was used for a previous invalidation batch for the same distribution.", remote.ErrReferenceReused, ""},
 		{create, 409, "InvalidationBatchAlreadyExists", "no", remote.ErrReferenceReused, ""},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awscf "github.com/aws/aws-sdk-go-v2/service/cloudfront"
@@ -60,15 +61,85 @@ func (c *CDN) Invalidation(ctx context.Context, distribution, id string) (remote
 	return invalidation(call, out.Invalidation)
 }
 
-// invalidation is the answer. A status that is neither of the two would make a
-// wait endless or end it too early, so it is an error (fact 1.5).
+// pageSize is how many invalidations one request lists. The maximum is not
+// published, 100 is what the console shows; fact 1.7.
+const pageSize = 100
+
+// Invalidations lists what was created at or after since, newest first, and
+// reads no page beyond the first that is older. remote.ErrNotFound.
+func (c *CDN) Invalidations(ctx context.Context, distribution string, since time.Time) ([]remote.Invalidation, error) {
+	call := "list invalidations of " + distribution
+	if distribution == "" {
+		return nil, fmt.Errorf("%s: %w: the distribution's id is empty", call, remote.ErrNotFound)
+	}
+	var all []remote.Invalidation
+	in := &awscf.ListInvalidationsInput{DistributionId: &distribution, MaxItems: aws.Int32(pageSize)}
+	for {
+		out, err := c.client.ListInvalidations(ctx, in)
+		if err != nil {
+			return nil, c.fail(ctx, call, c.right("cloudfront:ListInvalidations", distribution), err)
+		}
+		list := out.InvalidationList
+		if list == nil {
+			return nil, fmt.Errorf("%s: the answer has no list", call)
+		}
+		var older bool
+		if all, older, err = appendSince(all, list.Items, since); err != nil {
+			return nil, fmt.Errorf("%s: %w", call, err)
+		}
+		if older || !aws.ToBool(list.IsTruncated) {
+			return all, nil
+		}
+		if in.Marker, err = following(in.Marker, list.NextMarker); err != nil {
+			return nil, fmt.Errorf("%s: %w", call, err)
+		}
+	}
+}
+
+// appendSince takes what is not older than since, up to the first that is.
+func appendSince(all []remote.Invalidation, page []types.InvalidationSummary, since time.Time) (_ []remote.Invalidation, older bool, err error) {
+	for _, s := range page {
+		one := remote.Invalidation{ID: aws.ToString(s.Id), Status: aws.ToString(s.Status), Created: aws.ToTime(s.CreateTime)}
+		if one.ID == "" || s.CreateTime == nil {
+			return nil, false, errors.New("the answer has an invalidation without an id or a time")
+		}
+		if err := checkStatus(one.Status); err != nil {
+			return nil, false, err
+		}
+		if one.Created.Before(since) {
+			return all, true, nil
+		}
+		all = append(all, one)
+	}
+	return all, false, nil
+}
+
+// following is the marker of the next page; one that does not move on would
+// make the list endless.
+func following(marker, next *string) (*string, error) {
+	if n := aws.ToString(next); n == "" || n == aws.ToString(marker) {
+		return nil, errors.New("the answer says that there is more, but not where to go on")
+	}
+	return next, nil
+}
+
+// checkStatus refuses a status that is neither of the two: it would make a wait
+// endless or end it too early (fact 1.5).
+func checkStatus(status string) error {
+	if status != remote.InProgress && status != remote.Completed {
+		return fmt.Errorf("%w: the status %q", remote.ErrUnsupported, status)
+	}
+	return nil
+}
+
+// invalidation is the answer.
 func invalidation(call string, in *types.Invalidation) (remote.Invalidation, error) {
 	if in == nil || aws.ToString(in.Id) == "" {
 		return remote.Invalidation{}, fmt.Errorf("%s: the answer has no invalidation", call)
 	}
 	status := aws.ToString(in.Status)
-	if status != remote.InProgress && status != remote.Completed {
-		return remote.Invalidation{}, fmt.Errorf("%s: %w: the status %q", call, remote.ErrUnsupported, status)
+	if err := checkStatus(status); err != nil {
+		return remote.Invalidation{}, fmt.Errorf("%s: %w", call, err)
 	}
 	out := remote.Invalidation{ID: aws.ToString(in.Id), Status: status, Created: aws.ToTime(in.CreateTime)}
 	if b := in.InvalidationBatch; b != nil && b.Paths != nil {

@@ -44,7 +44,10 @@ type batch struct {
 
 // NewCDN makes a CDN without invalidations.
 func NewCDN(o CDNOptions) *CDN {
-	c := &CDN{polls: o.Polls, now: o.Now, distributions: slices.Clone(o.Distributions)}
+	c := &CDN{polls: o.Polls, now: o.Now}
+	for _, d := range o.Distributions {
+		c.distributions = append(c.distributions, cloned(d))
+	}
 	if c.now == nil {
 		c.now = func() time.Time { return time.Time{} }
 	}
@@ -57,14 +60,15 @@ func (c *CDN) SetDistribution(d remote.Distribution) {
 	c.state.Lock()
 	defer c.state.Unlock()
 	if i := c.index(d.ID); i >= 0 {
-		c.distributions[i] = d
+		c.distributions[i] = cloned(d)
 		return
 	}
-	c.distributions = append(c.distributions, d)
+	c.distributions = append(c.distributions, cloned(d))
 }
 
-// Invalidations are the accepted batches of a distribution, oldest first.
-func (c *CDN) Invalidations(distribution string) []remote.Invalidation {
+// Accepted are the accepted batches of a distribution with their items, oldest
+// first. It is for tests: no call is logged and no hook is asked.
+func (c *CDN) Accepted(distribution string) []remote.Invalidation {
 	c.state.Lock()
 	defer c.state.Unlock()
 	var out []remote.Invalidation
@@ -111,7 +115,7 @@ func (c *CDN) Distribution(ctx context.Context, id string) (remote.Distribution,
 }
 
 // Distributions implements remote.CDN. As with CloudFront, a list does not tell
-// DefaultRootObject.
+// DefaultRootObject, TagHeader, Behaviors and ErrorPages.
 func (c *CDN) Distributions(ctx context.Context) ([]remote.Distribution, error) {
 	f, err := c.begin(ctx, Call{Op: OpDistributions})
 	if err = errors.Join(err, f.after); err != nil {
@@ -122,7 +126,7 @@ func (c *CDN) Distributions(ctx context.Context) ([]remote.Distribution, error) 
 	var out []remote.Distribution
 	for _, d := range c.distributions {
 		d = cloned(d)
-		d.DefaultRootObject = ""
+		d.DefaultRootObject, d.TagHeader, d.Behaviors, d.ErrorPages = "", "", nil, nil
 		out = append(out, d)
 	}
 	return out, nil
@@ -135,6 +139,10 @@ func (c *CDN) index(id string) int {
 
 func cloned(d remote.Distribution) remote.Distribution {
 	d.Aliases, d.Origins = slices.Clone(d.Aliases), slices.Clone(d.Origins)
+	d.Behaviors, d.ErrorPages = slices.Clone(d.Behaviors), slices.Clone(d.ErrorPages)
+	for i, b := range d.Behaviors {
+		d.Behaviors[i].FailoverIDs = slices.Clone(b.FailoverIDs)
+	}
 	return d
 }
 
@@ -206,6 +214,37 @@ func (c *CDN) poll(distribution, id string) (remote.Invalidation, error) {
 		return b.copy(), nil
 	}
 	return remote.Invalidation{}, remote.ErrNotFound
+}
+
+// Invalidations implements remote.CDN. Reading a list is no poll: it leaves
+// statuses as they are.
+func (c *CDN) Invalidations(ctx context.Context, distribution string, since time.Time) ([]remote.Invalidation, error) {
+	f, err := c.begin(ctx, Call{Op: OpInvalidations, Key: distribution})
+	var out []remote.Invalidation
+	if err == nil {
+		out, err = c.since(distribution, since)
+	}
+	if err = errors.Join(err, f.after); err != nil {
+		return nil, fmt.Errorf("list invalidations of %s: %w", distribution, err)
+	}
+	return out, nil
+}
+
+func (c *CDN) since(distribution string, since time.Time) ([]remote.Invalidation, error) {
+	c.state.Lock()
+	defer c.state.Unlock()
+	if c.index(distribution) < 0 {
+		return nil, remote.ErrNotFound
+	}
+	var out []remote.Invalidation
+	for _, b := range slices.Backward(c.batches) {
+		if b.distribution == distribution && !b.invalidation.Created.Before(since) {
+			one := b.invalidation
+			one.Items = nil
+			out = append(out, one)
+		}
+	}
+	return out, nil
 }
 
 func (b *batch) copy() remote.Invalidation {

@@ -19,7 +19,10 @@ func TestCDNContract(t *testing.T) {
 var blog = remote.Distribution{
 	ID: "EDFDVBD6EXAMPLE", Domain: "d111111abcdef8.cloudfront.net", Aliases: []string{"www.example.org"},
 	Enabled: true, Deployed: true, DefaultRootObject: "index.html",
-	Origins: []remote.Origin{{ID: "site", Domain: "site.s3.eu-central-1.amazonaws.com"}},
+	Origins:    []remote.Origin{{ID: "site", Domain: "site.s3.eu-central-1.amazonaws.com"}},
+	TagHeader:  "x-amz-meta-cache-tag",
+	Behaviors:  []remote.Behavior{{Pattern: "*", OriginID: "site", FailoverIDs: []string{"site"}}},
+	ErrorPages: []remote.ErrorPage{{Status: 404, Page: "/404.html", Response: 404, MinTTL: remote.DefaultErrorTTL}},
 }
 
 func newCDN(polls int) *memory.CDN {

@@ -33,8 +33,9 @@ const (
 
 	OpDistribution  = "distribution" // the key is the distribution's id
 	OpDistributions = "distributions"
-	OpInvalidate    = "invalidate"   // the key is the caller reference
-	OpInvalidation  = "invalidation" // the key is the invalidation's id
+	OpInvalidate    = "invalidate"    // the key is the caller reference
+	OpInvalidation  = "invalidation"  // the key is the invalidation's id
+	OpInvalidations = "invalidations" // the key is the distribution's id
 )
 
 // Fault is what happens to one call. The zero Fault is none. It comes from

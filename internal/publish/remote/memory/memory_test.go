@@ -184,8 +184,8 @@ func TestStatus(t *testing.T) {
 	}
 	cdn := newCDN(-1)
 	statuses(cdn, 1)
-	cdn.Complete(cdn.Invalidations(blog.ID)[0].ID)
-	if got := cdn.Invalidations(blog.ID)[0].Status; got != c {
+	cdn.Complete(cdn.Accepted(blog.ID)[0].ID)
+	if got := cdn.Accepted(blog.ID)[0].Status; got != c {
 		t.Errorf("after Complete: %s", got)
 	}
 }
@@ -197,7 +197,7 @@ func TestCDNFaults(t *testing.T) {
 		if _, err := cdn.Invalidate(t.Context(), blog.ID, "r", []string{"/a"}); !errors.Is(err, errFault) {
 			t.Errorf("%s: error %v", name, err)
 		}
-		if got, want := len(cdn.Invalidations(blog.ID)) == 1, name == "after"; got != want {
+		if got, want := len(cdn.Accepted(blog.ID)) == 1, name == "after"; got != want {
 			t.Errorf("%s: accepted %v, want %v", name, got, want)
 		}
 		want := []memory.Call{{Op: memory.OpInvalidate, Key: "r", Items: []string{"/a"}}}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -64,7 +65,15 @@ var cdnCases = []struct {
 		_, err = cdn.Distribution(t.Context(), "")
 		wantIs(t, "Distribution without an id", err, remote.ErrNotFound)
 	}},
-	{"Distributions lists it, but for the default root object", func(t *testing.T, cdn remote.CDN, id string) {
+	{"Distribution tells its behaviors, the default one last", func(t *testing.T, cdn remote.CDN, id string) {
+		got, err := cdn.Distribution(t.Context(), id)
+		if err != nil {
+			t.Fatalf("Distribution: %v", err)
+		}
+		checkBehaviors(t, got)
+		checkErrorPages(t, got)
+	}},
+	{"Distributions lists it, but for what a list does not tell", func(t *testing.T, cdn remote.CDN, id string) {
 		all, err := cdn.Distributions(t.Context())
 		if err != nil {
 			t.Fatalf("Distributions: %v", err)
@@ -73,7 +82,8 @@ var cdnCases = []struct {
 		if err != nil {
 			t.Fatalf("Distribution: %v", err)
 		}
-		want.DefaultRootObject, want.Deployed = "", false // the one is not told, the other may change in between
+		want.DefaultRootObject, want.TagHeader, want.Behaviors, want.ErrorPages = "", "", nil, nil
+		want.Deployed = false // may change in between
 		i := slices.IndexFunc(all, func(d remote.Distribution) bool { return d.ID == id })
 		if i < 0 {
 			t.Fatalf("%s is not in %+v", id, all)
@@ -152,6 +162,7 @@ var cdnCases = []struct {
 		}
 		invalidate(t, cdn, id, reference, "/good")
 	}},
+	{"Invalidations lists what was created since, newest first", sinceCase},
 	{"unknown ids are ErrNotFound", func(t *testing.T, cdn remote.CDN, id string) {
 		_, err := cdn.Invalidate(t.Context(), "EUNKNOWN000000", unique(), []string{"/a"})
 		wantIs(t, "Invalidate", err, remote.ErrNotFound)
@@ -159,6 +170,10 @@ var cdnCases = []struct {
 		wantIs(t, "Invalidation", err, remote.ErrNotFound)
 		_, err = cdn.Invalidation(t.Context(), "EUNKNOWN000000", "IUNKNOWN000000")
 		wantIs(t, "Invalidation of an unknown distribution", err, remote.ErrNotFound)
+		_, err = cdn.Invalidations(t.Context(), "EUNKNOWN000000", time.Time{})
+		wantIs(t, "Invalidations of an unknown distribution", err, remote.ErrNotFound)
+		_, err = cdn.Invalidations(t.Context(), "", time.Time{})
+		wantIs(t, "Invalidations without an id", err, remote.ErrNotFound)
 	}},
 	{"an invalidation becomes Completed and stays so", completeCase},
 	{"every method notices a canceled context", func(t *testing.T, cdn remote.CDN, id string) {
@@ -171,6 +186,8 @@ var cdnCases = []struct {
 		wantIs(t, "Invalidate", err, context.Canceled)
 		_, err = cdn.Invalidation(ctx, id, "I")
 		wantIs(t, "Invalidation", err, context.Canceled)
+		_, err = cdn.Invalidations(ctx, id, time.Time{})
+		wantIs(t, "Invalidations", err, context.Canceled)
 	}},
 }
 
@@ -194,4 +211,71 @@ func completeCase(t *testing.T, cdn remote.CDN, id string) {
 	if err != nil || got.Status != remote.Completed || !got.Created.Equal(created.Created) {
 		t.Errorf("afterwards Invalidation = %+v, %v; created as %+v", got, err, created)
 	}
+}
+
+// checkBehaviors: whatever is asked for has a behavior, and that has an origin.
+func checkBehaviors(t *testing.T, d remote.Distribution) {
+	t.Helper()
+	for i, b := range d.Behaviors {
+		isLast := i == len(d.Behaviors)-1
+		if (b.Pattern == "*") != isLast || !isLast && !strings.HasPrefix(b.Pattern, "/") {
+			t.Errorf("behavior %d of %d has the pattern %q", i+1, len(d.Behaviors), b.Pattern)
+		}
+		for _, id := range append([]string{b.OriginID}, b.FailoverIDs...) {
+			if !slices.ContainsFunc(d.Origins, func(o remote.Origin) bool { return o.ID == id }) {
+				t.Errorf("the behavior %q asks the origin %q, which is not in %+v", b.Pattern, id, d.Origins)
+			}
+		}
+	}
+	if len(d.Behaviors) == 0 {
+		t.Error("there is no behavior")
+	}
+}
+
+func checkErrorPages(t *testing.T, d remote.Distribution) {
+	t.Helper()
+	for _, p := range d.ErrorPages {
+		if p.Status < 400 || p.Status > 599 || p.MinTTL < 0 || (p.Page == "") != (p.Response == 0) {
+			t.Errorf("error page %+v", p)
+		}
+	}
+}
+
+// sinceCase invalidates three times and lists from each of the three times on,
+// and from a moment after them all. Other invalidations may be there already.
+func sinceCase(t *testing.T, cdn remote.CDN, id string) {
+	var made []remote.Invalidation
+	for _, item := range []string{"/a", "/b", "/c"} {
+		made = append(made, invalidate(t, cdn, id, unique(), item))
+	}
+	newest := made[len(made)-1].Created
+	for _, since := range []time.Time{{}, made[0].Created, made[1].Created, newest, newest.Add(time.Millisecond)} {
+		var want, got []remote.Invalidation
+		for _, inv := range slices.Backward(made) {
+			if !inv.Created.Before(since) {
+				want = append(want, remote.Invalidation{ID: inv.ID, Created: inv.Created})
+			}
+		}
+		all, err := cdn.Invalidations(t.Context(), id, since)
+		if err != nil {
+			t.Fatalf("Invalidations since %v: %v", since, err)
+		}
+		for i, inv := range all {
+			if inv.Created.Before(since) || i > 0 && inv.Created.After(all[i-1].Created) || !listed(inv) {
+				t.Errorf("Invalidations since %v: number %d is %+v", since, i+1, inv)
+			}
+			inv.Status = ""
+			if slices.ContainsFunc(made, func(m remote.Invalidation) bool { return m.ID == inv.ID }) {
+				got = append(got, inv)
+			}
+		}
+		if diff := cmp.Diff(got, want); diff != "" {
+			t.Errorf("Invalidations since %v (-got +want):\n%s", since, diff)
+		}
+	}
+}
+
+// listed is whether an entry of a list tells what it should and no more.
+func listed(inv remote.Invalidation) bool {
+	return inv.ID != "" && inv.Items == nil && (inv.Status == remote.InProgress || inv.Status == remote.Completed)
 }

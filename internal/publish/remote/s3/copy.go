@@ -45,6 +45,7 @@ func (s *Store) copyWhole(ctx context.Context, src, dst site.Key, h site.Headers
 		ContentEncoding:    header(h.ContentEncoding),
 		ContentDisposition: header(h.ContentDisposition),
 		ContentLanguage:    header(h.ContentLanguage),
+		Metadata:           metadata(h),
 	})
 	if err != nil {
 		return "", err

@@ -59,6 +59,7 @@ func (s *Store) createUpload(ctx context.Context, key site.Key, h site.Headers, 
 		ContentEncoding:    header(h.ContentEncoding),
 		ContentDisposition: header(h.ContentDisposition),
 		ContentLanguage:    header(h.ContentLanguage),
+		Metadata:           metadata(h),
 	})
 	if err != nil {
 		return nil, err

@@ -75,6 +75,7 @@ func (s *Store) putWhole(ctx context.Context, put remote.Put) (string, error) {
 		ContentEncoding:    header(put.Headers.ContentEncoding),
 		ContentDisposition: header(put.Headers.ContentDisposition),
 		ContentLanguage:    header(put.Headers.ContentLanguage),
+		Metadata:           metadata(put.Headers),
 	}, s.retryFor(put.If))
 	if err != nil {
 		return "", err

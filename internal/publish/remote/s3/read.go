@@ -56,7 +56,7 @@ func (s *Store) Head(ctx context.Context, key site.Key) (remote.Head, error) {
 	if err != nil {
 		return remote.Head{}, s.fail(ctx, "head "+string(key), s.readRight(key), err)
 	}
-	return remote.Head{
+	h := remote.Head{
 		Info: remote.Info{
 			Key: key, Size: aws.ToInt64(out.ContentLength),
 			ETag: etag(out.ETag), LastModified: aws.ToTime(out.LastModified),
@@ -69,7 +69,9 @@ func (s *Store) Head(ctx context.Context, key site.Key) (remote.Head, error) {
 			ContentLanguage:    aws.ToString(out.ContentLanguage),
 		},
 		Digest: digest(out),
-	}, nil
+	}
+	h.Headers.TagHeader, h.Headers.Tags = tagsIn(out.Metadata)
+	return h, nil
 }
 
 func (s *Store) head(ctx context.Context, key site.Key) (*awss3.HeadObjectOutput, error) {

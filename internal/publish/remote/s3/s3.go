@@ -168,3 +168,31 @@ func checkDigest(p remote.Put) error {
 	}
 	return nil
 }
+
+// metadataPrefix begins the response headers that user metadata becomes (fact
+// sheet 7.5).
+const metadataPrefix = "x-amz-meta-"
+
+// tagMark begins the cache tags of freshet's, so that they are found again
+// among other user metadata.
+const tagMark = "fr."
+
+// metadata is the user metadata of an object: its cache tags, where it has any
+// and S3 can carry them.
+func metadata(h site.Headers) map[string]string {
+	name, ok := strings.CutPrefix(h.TagHeader, metadataPrefix)
+	if !ok || h.Tags == "" {
+		return nil
+	}
+	return map[string]string{name: h.Tags}
+}
+
+// tagsIn finds the cache tags in user metadata.
+func tagsIn(metadata map[string]string) (header, tags string) {
+	for name, value := range metadata {
+		if strings.HasPrefix(value, tagMark) {
+			return metadataPrefix + strings.ToLower(name), value
+		}
+	}
+	return "", ""
+}

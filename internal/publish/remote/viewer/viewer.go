@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -44,12 +45,16 @@ func New(base string, conns int) (*Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost, transport.DisableCompression = conns, true
+	transport.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
 	return &Client{u, &http.Client{
 		Transport:     transport,
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
+
+// dialTimeout is how long a connection may take to be made.
+const dialTimeout = 10 * time.Second
 
 // timeout is how long one answer may take, its body included.
 const timeout = 5 * time.Minute
@@ -70,6 +75,9 @@ func (c *Client) Ask(ctx context.Context, path site.URLPath) (remote.Answer, err
 	if err != nil {
 		if cause := (*url.Error)(nil); errors.As(err, &cause) {
 			err = cause.Err // its URL is not spelled as it was sent
+		}
+		if dial := (*net.OpError)(nil); errors.As(err, &dial) && dial.Op == "dial" && ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", remote.ErrUnreachable, err)
 		}
 		return remote.Answer{}, fmt.Errorf("ask for %s: %w", path, err)
 	}
