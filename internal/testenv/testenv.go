@@ -43,14 +43,14 @@ import (
 // Env is one site folder and the target that it is published to. It is not
 // safe for concurrent use.
 type Env struct {
-	Dir   string             // the site folder
-	Plan  plan.Plan          // of the last Deploy that got that far
-	Rules []rules.Rule       // header rules for the next Deploy
+	Dir   string       // the site folder
+	Plan  plan.Plan    // of the last Deploy that got that far
+	Rules []rules.Rule // header rules for the next Deploy
 	// Spending is what the next Deploy may spend; the zero value asks for the
 	// balanced policy without a budget and without limits.
 	Spending plan.Spending
-	Wait  time.Duration      // how long a Deploy waits for its invalidation; 0 means a minute
-	Fault func(Call) Outcome // what happens to the next requests of the publisher; nil means nothing
+	Wait     time.Duration      // how long a Deploy waits for its invalidation; 0 means a minute
+	Fault    func(Call) Outcome // what happens to the next requests of the publisher; nil means nothing
 
 	tb     testing.TB
 	shared *shared

@@ -231,7 +231,8 @@ type edge struct {
 
 type entry struct {
 	answer  remote.Answer
-	batches int // accepted before the answer was fetched
+	tags    string // that it carries
+	batches int    // accepted before it was fetched
 }
 
 func (e *edge) String() string {
@@ -257,24 +258,30 @@ func (e *edge) Ask(ctx context.Context, path site.URLPath) (remote.Answer, error
 // get needs mu to be held.
 func (e *edge) get(path site.URLPath) remote.Answer {
 	batches := e.cdn.Accepted(e.id)
-	if have, ok := e.cache[path]; ok && !e.purged(path, batches[have.batches:], len(batches)) {
+	if have, ok := e.cache[path]; ok && !e.purged(path, have.tags, batches[have.batches:], len(batches)) {
 		have.answer.Cache = "Hit"
 		return have.answer
 	}
-	a := e.origin(path)
+	a, tags := e.origin(path)
 	if e.hides != nil && e.hides(path) {
-		a = e.origin("/nothing")
+		a, tags = e.origin("/nothing")
 	}
-	e.cache[path] = entry{a, len(batches)}
+	e.cache[path] = entry{a, tags, len(batches)}
 	return a
 }
 
-func (e *edge) purged(path site.URLPath, since []remote.Invalidation, n int) bool {
+func (e *edge) purged(path site.URLPath, tags string, since []remote.Invalidation, n int) bool {
 	if e.stuck != nil && e.stuck(path, n) {
 		return false
 	}
 	for _, inv := range since {
 		for _, item := range inv.Items {
+			if tag, ok := strings.CutPrefix(item, "#"); ok {
+				if slices.Contains(strings.Split(tags, ","), tag) {
+					return true
+				}
+				continue
+			}
 			prefix, wildcard := strings.CutSuffix(item, "*")
 			if wildcard && strings.HasPrefix(string(path), prefix) || item == string(path) {
 				return true
@@ -285,7 +292,7 @@ func (e *edge) purged(path site.URLPath, since []remote.Invalidation, n int) boo
 }
 
 // origin is the bucket behind an index-rewrite function.
-func (e *edge) origin(path site.URLPath) remote.Answer {
+func (e *edge) origin(path site.URLPath) (a remote.Answer, tags string) {
 	key, err := url.PathUnescape(strings.TrimPrefix(e.view.OriginPath+string(path), "/"))
 	if err != nil {
 		panic(err)
@@ -293,10 +300,10 @@ func (e *edge) origin(path site.URLPath) remote.Answer {
 	objects := e.store.Objects()
 	for _, k := range []string{key, strings.TrimSuffix(key, "/") + "/index.html", key + "index.html"} {
 		if o, ok := objects[site.Key(k)]; ok {
-			return remote.Answer{Status: 200, ContentType: o.Headers.ContentType, CacheControl: o.Headers.CacheControl, Digest: o.Digest}
+			return remote.Answer{Status: 200, ContentType: o.Headers.ContentType, CacheControl: o.Headers.CacheControl, Digest: o.Digest}, o.Headers.Tags
 		}
 	}
-	return remote.Answer{Status: 404, Digest: sha256.Sum256([]byte("not found"))}
+	return remote.Answer{Status: 404, Digest: sha256.Sum256([]byte("not found"))}, ""
 }
 
 // browse fills the edge with every URL of every key.
@@ -317,7 +324,8 @@ func (e *edge) stale(keys ...site.Key) []site.URLPath {
 	var out []site.URLPath
 	for _, k := range keys {
 		for _, u := range e.view.URLs(k) {
-			got, want := e.get(u.Path), e.origin(u.Path)
+			got := e.get(u.Path)
+			want, _ := e.origin(u.Path)
 			if got.Cache = ""; got != want {
 				out = append(out, u.Path)
 			}
@@ -326,10 +334,13 @@ func (e *edge) stale(keys ...site.Key) []site.URLPath {
 	return out
 }
 
-// invalidated are the accepted items, oldest batch first.
-func (r *rig) invalidated() [][]string {
+// invalidated are the items that the first distribution accepted, oldest batch
+// first.
+func (r *rig) invalidated() [][]string { return r.invalidatedOn(dist) }
+
+func (r *rig) invalidatedOn(id string) [][]string {
 	var out [][]string
-	for _, inv := range r.cdn.Accepted(dist) {
+	for _, inv := range r.cdn.Accepted(id) {
 		out = append(out, inv.Items)
 	}
 	return out

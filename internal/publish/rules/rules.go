@@ -6,9 +6,9 @@
 // system's table of types. Defaults follow DESIGN's config section: because
 // freshet purges exactly, edges may keep everything.
 //
-// URLs follow sections 1.2, 5.1 and 5.6 of the fact sheet. Left out: URLs that
-// show an object only through error pages, clean URLs (/x for x.html) and
-// behaviours with the query string in the cache key.
+// URLs follow sections 1.2, 4.6, 5.1 to 5.3 and 5.6 of the fact sheet. Left out:
+// URLs that show an object only through error pages, and what a function does
+// beyond index pages and clean URLs (/x for x.html).
 package rules
 
 import (

@@ -113,7 +113,7 @@ func (v View) forms(shown site.Key) []URL {
 			urls = append(urls, URL{Path: bare, Why: "the folder of " + base + ", without its slash"})
 		}
 	}
-	if stem, ok := strings.CutSuffix(string(shown), ".html"); ok && v.Clean && stem != "" {
+	if stem, ok := strings.CutSuffix(string(shown), ".html"); ok && v.Clean && base != ".html" {
 		urls = append(urls, URL{Path: site.Key(stem).URLPath(), Why: base + ", without its ending"})
 	}
 	return urls

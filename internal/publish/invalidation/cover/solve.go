@@ -68,7 +68,7 @@ func (t *tree) solve(policy Policy, b bounds) (Solution, error) {
 	top := s.node(t.root)[0]
 	best := cell{step: none}
 	for _, c := range top.cells {
-		if c.step != none && (best.step == none || c.cost.less(best.cost)) {
+		if c.beats(best) {
 			best = c
 		}
 	}
@@ -220,14 +220,11 @@ func (s *solver) merge(a, b table) table {
 	for i := range out.cells {
 		out.cells[i].step = none
 	}
-	for i, x := range a.cells {
-		if x.step == none {
-			continue
-		}
-		xw, xp := i/(a.paths+1), i%(a.paths+1)
-		for j, y := range b.cells {
-			w, p := xw+j/(b.paths+1), xp+j%(b.paths+1)
-			if y.step == none || w > out.wildcards || p > out.paths {
+	right := b.filled()
+	for _, x := range a.filled() {
+		for _, y := range right {
+			w, p := x.wildcards+y.wildcards, x.paths+y.paths
+			if w > out.wildcards || p > out.paths {
 				continue
 			}
 			at := w*(out.paths+1) + p
@@ -245,6 +242,41 @@ func (s *solver) merge(a, b table) table {
 	return out
 }
 
+// way is a cell that is not empty, with its place.
+type way struct {
+	cell
+	wildcards, paths int
+}
+
+// filled lists the cells that are of use: those that no other beats with as few
+// wildcards and paths.
+func (t table) filled() []way {
+	var out []way
+	least := make([]cell, t.paths+1) // of all rows so far, for at most so many paths
+	for i := range least {
+		least[i].step = none
+	}
+	for w := range t.wildcards + 1 {
+		row := cell{step: none} // the least so far of this row and those before
+		for p := range t.paths + 1 {
+			if least[p].beats(row) {
+				row = least[p]
+			}
+			if c := t.at(w, p); c.beats(row) {
+				out = append(out, way{c, w, p})
+				row = c
+			}
+			least[p] = row
+		}
+	}
+	return out
+}
+
+// beats reports whether c is there and d is not, or costs more.
+func (c cell) beats(d cell) bool {
+	return c.step != none && (d.step == none || c.cost.less(d.cost))
+}
+
 // cheaper takes the better of two tables cell by cell.
 func (s *solver) cheaper(a, b table) table {
 	out := table{wildcards: max(a.wildcards, b.wildcards), paths: max(a.paths, b.paths)}
@@ -252,7 +284,7 @@ func (s *solver) cheaper(a, b table) table {
 	for i := range out.cells {
 		w, p := i/(out.paths+1), i%(out.paths+1)
 		x, y := a.at(w, p), b.at(w, p)
-		if x.step == none || y.step != none && y.cost.less(x.cost) {
+		if y.beats(x) {
 			x = y
 		}
 		out.cells[i] = x
