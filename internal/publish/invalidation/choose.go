@@ -44,7 +44,7 @@ func Choose(p Problem) (Cover, error) {
 	if len(p.Changed) == 0 {
 		return Cover{}, nil
 	}
-	changed := slices.CompactFunc(slices.Clone(inOrder(p.Changed)), func(a, b URL) bool { return a.Path == b.Path })
+	changed := once(inOrder(p.Changed))
 	untouched := inOrder(p.Untouched)
 	classes := classesOf(changed)
 	problem := cover.Problem{Changed: elements(changed, classes), Tags: len(classes) > 0}
@@ -62,6 +62,21 @@ func Choose(p Problem) (Cover, error) {
 	}
 	paths, places := written(s.Items, classes)
 	return price(paths, places, changed, untouched), nil
+}
+
+// once is sorted urls with each path once. Where two objects answer one path,
+// "/a" for a and for a/index.html, a cached answer may be either's, so that no
+// tag is relied on for it.
+func once(urls []URL) []URL {
+	var out []URL
+	for _, u := range urls {
+		if n := len(out); n == 0 || out[n-1].Path != u.Path {
+			out = append(out, u)
+		} else if last := &out[n-1]; last.Object != u.Object {
+			last.Kind, last.Variants = "", last.Variants || u.Variants
+		}
+	}
+	return out
 }
 
 // solve applies the policy.
