@@ -123,6 +123,33 @@ func TestSabotage(t *testing.T) {
 	}
 }
 
+// TestSabotageByTag: a tag that no plan has sent throws out what is cached, and
+// CheckSite notices; one that a plan has sent may.
+func TestSabotageByTag(t *testing.T) {
+	t.Parallel()
+	e := New(t)
+	e.EnableTags("x-amz-meta-cache-tag")
+	e.Write(small())
+	e.MustDeploy()
+	CheckSite(t, e)
+	e.Browse()
+	if got := e.Get("/img/a%20b.png").Header.Get("X-Amz-Meta-Cache-Tag"); !strings.HasPrefix(got, "fr.asset,fr.asset.") {
+		t.Fatalf("the image carries the tags %q", got)
+	}
+	e.purge("#fr.asset")
+	r := &recorder{TB: t}
+	CheckSite(r, e)
+	all := strings.Join(r.errors, "\n")
+	for _, want := range []string{"of [#fr.asset] is on no plan", "P2: /img/a%20b.png was cached and no plan covers it"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("CheckSite does not report %q, but:\n%s", want, all)
+		}
+	}
+	if strings.Contains(all, "/about/") {
+		t.Errorf("CheckSite reports a page, which carries another tag:\n%s", all)
+	}
+}
+
 // cutShort leaves only the first item of a plan to be sent.
 func cutShort(p *plan.Plan) { p.Purges[0].Cover.Items = p.Purges[0].Cover.Items[:1] }
 

@@ -138,7 +138,7 @@ func response(r *http.Request, status int, header http.Header, body io.ReadClose
 		Status:     strconv.Itoa(status) + " " + http.StatusText(status),
 		StatusCode: status,
 		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, Body: body, ContentLength: length, Request: r,
+		Header: canonical(header), Body: body, ContentLength: length, Request: r,
 	}
 }
 
@@ -182,4 +182,16 @@ func hexByte(s string, i int) (byte, error) {
 		return 0, errInvalidURI
 	}
 	return byte(n), nil
+}
+
+// canonical is header as net/http's client hands it on: user metadata is sent in
+// lower case, and whoever asks a response for it asks for the canonical name.
+func canonical(header http.Header) http.Header {
+	for name, values := range header {
+		if key := http.CanonicalHeaderKey(name); key != name {
+			delete(header, name)
+			header[key] = values
+		}
+	}
+	return header
 }

@@ -157,16 +157,16 @@ func TestResumeWithTwoDistributions(t *testing.T) {
 func TestStaleAtOneOfTwo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, second := twoFold(t)
-		r.publish(docsSite())
+		r.publish(with(docsSite(), "b.html", "another"))
 		second.browse("docs/b.html")
 		second.stuck = func(path site.URLPath, n int) bool { return n <= 2 }
-		r.publish(with(docsSite(), "docs/b.html", "edited"))
+		r.publish(with(docsSite(), "docs/b.html", "edited", "b.html", "edited too"))
 		if a, b := r.invalidatedOn(dist), r.invalidatedOn(docs); len(a) != 2 || len(b) != 3 || !slices.Equal(b[2], []string{"/b.html"}) {
 			t.Errorf("batches %v and %v", a, b)
 		}
 		second.stuck = func(site.URLPath, int) bool { return true }
 		second.browse("docs/c.html")
-		r.write(with(docsSite(), "docs/b.html", "edited", "docs/c.html", "edited"))
+		r.write(with(docsSite(), "docs/b.html", "edited", "b.html", "edited too", "docs/c.html", "edited"))
 		res, err := r.deploy()
 		if !errors.Is(err, deploy.ErrStale) || len(res.Verified.Stale) != 1 {
 			t.Fatalf("%+v, %v", res.Verified, err)
@@ -228,6 +228,15 @@ func TestTagsAreSent(t *testing.T) {
 		}
 		if got := r.edge.get("/posts/p00.png"); got.Cache != "Hit" {
 			t.Error("an image was thrown out")
+		}
+		for _, k := range pages {
+			files[k] = "newer theme"
+		}
+		n := len(r.invalidated())
+		r.edge.stuck = func(path site.URLPath, batches int) bool { return path == "/posts/p07.html" && batches <= n+1 }
+		r.publish(files)
+		if got := r.invalidated()[n:]; len(got) != 2 || !slices.Equal(got[0], got[1]) {
+			t.Errorf("batches %v, want the tag once more for what was stale", got)
 		}
 		noCache := "no-cache"
 		r.rules = []rules.Rule{{Match: "robots.txt", CacheControl: &noCache}}

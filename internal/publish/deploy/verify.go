@@ -175,7 +175,7 @@ func (e *Engine) verify(ctx context.Context, p plan.Plan, live release.State) (V
 func (e *Engine) purgeAgain(ctx context.Context, p plan.Plan, asked []check, failed []Stale) ([]Stale, error) {
 	e.report.send(Event{Stage: StageVerify, Note: fmt.Sprintf("%d URLs are not fresh; purging them once more", len(failed))})
 	var purges []plan.Purge
-	for on, d := range e.opts.Distributions {
+	for on, d := range e.opts.Distributions[:min(len(e.opts.Distributions), len(p.Purges))] {
 		purges = append(purges, plan.Purge{Distribution: d.ID, Cover: covering(p.Purges[on].Cover, d.ID, failed)})
 	}
 	subs, err := e.invalidateAll(ctx, p.Release+"-again", purges)

@@ -107,11 +107,11 @@ func (p Problem) precise(problem cover.Prepared) (cover.Solution, error) {
 	if err != nil || p.Limits.Patience == 0 || free.Wildcards <= p.Limits.Patience {
 		return free, err
 	}
-	bound, err := problem.Solve(cover.Exact, 0, p.Limits.Patience)
-	if err != nil || bound.Drops > free.Drops {
-		return free, err
+	plain, err := problem.Solve(cover.Plain, 0, 0) // drops as little, with the fewest wildcards that do
+	if err != nil {
+		return plain, err
 	}
-	return bound, nil
+	return problem.Solve(cover.Exact, 0, max(p.Limits.Patience, plain.Wildcards))
 }
 
 // weighed stays inside the share. Where that and the patience together make

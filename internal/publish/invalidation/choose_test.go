@@ -225,7 +225,7 @@ func TestPatience(t *testing.T) {
 	}{
 		{"no limits: a wildcard for each folder", "none", changed, 40, 40},
 		{"patience for fifteen", "cloudfront", changed, 15 + 2*25, 15},
-		{"patience for fifteen, twenty are needed", "cloudfront", join(changed, tildes(20)), 60, 60},
+		{"patience for fifteen, twenty are needed", "cloudfront", join(changed, tildes(20)), 100, 20},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			limits, err := LimitsNamed(tt.limits)
