@@ -29,6 +29,10 @@ func (pub *publication) count(ctx context.Context, a *app, s *plan.Spending) err
 		return err
 	}
 	s.Used, pub.ledger = usage.Used, usage.Note
+	if !usage.Whole {
+		// What this target's own releases have taken is known in any case.
+		s.Used = max(s.Used, pub.live.State.Current.PathsIn(a.now()))
+	}
 	return nil
 }
 

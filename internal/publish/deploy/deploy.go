@@ -226,7 +226,7 @@ func union(a, b []site.Key) []site.Key {
 // between leaves nothing to do: the journal of the release that is live counts
 // as closed.
 func (e *Engine) commit(ctx context.Context, p plan.Plan, state release.State, published site.Manifest) error {
-	m := release.Manifest{Release: p.Release, Number: p.Number, Created: e.opts.Now().UTC(), Site: published, Retired: p.Retired}
+	m := release.Manifest{Release: p.Release, Number: p.Number, Created: e.opts.Now().UTC(), Site: published, Retired: p.Retired, Paths: p.Paths()}
 	began := state
 	if err := e.patient(ctx, nil, func() (err error) { state, err = e.record.Commit(ctx, began, m); return err }); err != nil {
 		return err

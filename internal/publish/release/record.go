@@ -180,6 +180,7 @@ func (r *Record) Commit(ctx context.Context, s State, m Manifest) (State, error)
 	p := Pointer{
 		Version: Version, Release: m.Release, Number: m.Number, Previous: s.LiveID(),
 		Manifest: sha256.Sum256(data), Created: m.Created, Objects: m.Site.Len(), Bytes: m.Site.Bytes(),
+		Month: monthOf(m.Created), Paths: s.Current.PathsIn(m.Created) + m.Paths,
 	}
 	tag, err := r.putJSON(ctx, "current.json", p, unchanged(s.pointerTag))
 	if err != nil {

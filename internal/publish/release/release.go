@@ -66,7 +66,22 @@ type Pointer struct {
 	Created  time.Time   `json:"created"`
 	Objects  int         `json:"objects"`
 	Bytes    int64       `json:"bytes"`
+	// Month is the calendar month of Created in UTC, "2026-11", and Paths how
+	// many invalidation paths the releases of that month have taken so far.
+	Month string `json:"month,omitempty"`
+	Paths int    `json:"paths,omitempty"`
 }
+
+// PathsIn is how many invalidation paths releases have taken in the month of
+// now, as far as the record tells. p may be nil.
+func (p *Pointer) PathsIn(now time.Time) int {
+	if p == nil || p.Month != monthOf(now) {
+		return 0
+	}
+	return p.Paths
+}
+
+func monthOf(t time.Time) string { return t.UTC().Format("2006-01") }
 
 // Retired is an asset that the site no longer has. It stays reachable, since
 // open tabs and cached pages still name it.
@@ -83,6 +98,7 @@ type Manifest struct {
 	Created time.Time
 	Site    site.Manifest // what the site is
 	Retired []Retired     // what it was and is still kept, in key order
+	Paths   int           // invalidation paths that the release took; kept in the pointer only
 }
 
 // Journal is the intent of a run, written before its first effect and closed

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -119,7 +120,7 @@ func TestLifeOfARelease(t *testing.T) {
 	}
 	publish(t, second, "r2-b", "b")
 	third := open(t, store, 3)
-	want := release.Pointer{Version: 1, Release: "r2-b", Number: 2, Previous: "r1-a", Manifest: third.Current.Manifest, Created: began, Objects: 1, Bytes: 1}
+	want := release.Pointer{Version: 1, Release: "r2-b", Number: 2, Previous: "r1-a", Manifest: third.Current.Manifest, Created: began, Objects: 1, Bytes: 1, Month: "2026-11"}
 	if diff := cmp.Diff(*third.Current, want); diff != "" {
 		t.Errorf("pointer (-got +want):\n%s", diff)
 	}
@@ -411,4 +412,36 @@ func TestManifestRoundTrip(t *testing.T) {
 			rt.Errorf("read is not what was stored (-got +want):\n%s", diff)
 		}
 	})
+}
+
+func TestPathsOfTheMonth(t *testing.T) {
+	november := time.Date(2026, 11, 30, 23, 59, 0, 0, time.UTC)
+	store := memory.NewStore(memory.StoreOptions{})
+	record, err := release.Open(t.Context(), store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := record.Begin(t.Context(), release.State{}, release.Journal{Release: "r1-a", Number: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range []struct {
+		at    time.Time
+		paths int
+		want  int
+	}{{november, 5, 5}, {november, 7, 12}, {november.Add(time.Hour), 3, 3}} {
+		m := release.Manifest{Release: release.ID(fmt.Sprint("r", i+1, "-a")), Number: i + 1, Created: step.at, Paths: step.paths}
+		if state, err = record.Commit(t.Context(), state, m); err != nil {
+			t.Fatal(err)
+		}
+		if got := state.Current.PathsIn(step.at); got != step.want {
+			t.Errorf("release %d: %d paths this month, want %d", i+1, got, step.want)
+		}
+	}
+	if got := state.Current.PathsIn(november); got != 0 {
+		t.Errorf("another month has %d paths, want 0", got)
+	}
+	if got := (*release.Pointer)(nil).PathsIn(november); got != 0 {
+		t.Errorf("no release has %d paths, want 0", got)
+	}
 }
