@@ -169,7 +169,7 @@ func (e *Engine) begin(ctx context.Context, p plan.Plan, live plan.Live) (releas
 	}
 	for _, purge := range p.Purges {
 		for _, u := range purge.Changed {
-			j.Pending = append(j.Pending, release.PendingURL{Distribution: purge.Distribution, Path: u.Path, Key: u.Object})
+			j.Pending = append(j.Pending, release.PendingURL{Distribution: purge.Distribution, Path: u.Path, Key: u.Object, Variants: u.Variants})
 		}
 	}
 	state := live.State

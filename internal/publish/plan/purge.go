@@ -257,7 +257,7 @@ func (d *differ) changed(dist Distribution, steps []Step) []invalidation.URL {
 	if j := d.in.Live.State.Journal; j != nil {
 		for _, u := range j.Pending {
 			if u.Distribution == dist.ID || u.Distribution == "" {
-				add(invalidation.URL{Path: u.Path, Object: u.Key, Why: "left over from release " + string(j.Release)})
+				add(invalidation.URL{Path: u.Path, Object: u.Key, Why: "left over from release " + string(j.Release), Variants: u.Variants})
 			}
 		}
 	}

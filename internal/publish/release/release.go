@@ -139,6 +139,8 @@ type PendingURL struct {
 	Distribution string       `json:"distribution"`
 	Path         site.URLPath `json:"path"`
 	Key          site.Key     `json:"key"`
+	// Variants says that the URL is cached under query strings too.
+	Variants bool `json:"variants,omitempty"`
 }
 
 // State is the record as it was read.

@@ -207,3 +207,22 @@ func TestConcurrentAsks(t *testing.T) {
 		}
 	}
 }
+
+// A host to which no connection can be made is told from one that answers
+// badly: it says nothing about what others are served.
+func TestUnreachable(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	base := server.URL
+	server.Close()
+	c, err := New(base, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Ask(t.Context(), "/"); !errors.Is(err, remote.ErrUnreachable) {
+		t.Errorf("a closed port: %v, want ErrUnreachable", err)
+	}
+	cut := start(t, "", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	if _, err := cut.Ask(t.Context(), "/"); err == nil || errors.Is(err, remote.ErrUnreachable) {
+		t.Errorf("a connection that is cut: %v, want another error", err)
+	}
+}
