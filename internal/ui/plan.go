@@ -29,6 +29,9 @@ func (s Style) Plan(v PlanView) {
 	if p.Resumes != "" {
 		s.printf("  %s\n\n", s.paint(yellow, "Finishes release "+string(p.Resumes)+", whose run was interrupted."))
 	}
+	if p.Restores != "" {
+		s.printf("  %s\n\n", s.paint(bold, "Makes release "+string(p.Restores)+" live again, as release "+string(p.Release)+"."))
+	}
 	s.steps(p.Steps, v.MaxRows)
 	s.printf("  %s\n", s.paint(dim, Summary(p)))
 	for _, w := range p.Warnings {
@@ -76,7 +79,7 @@ func (s Style) step(st plan.Step, keyColumns int) {
 	switch st.Op {
 	case plan.OpAdd:
 		sign, c = "+", green
-	case plan.OpRemove, plan.OpRetire:
+	case plan.OpRemove, plan.OpRetire, plan.OpSweep:
 		sign, c, size = "-", red, ""
 	}
 	key := string(st.Object.Key)
@@ -99,6 +102,9 @@ func Summary(p plan.Plan) string {
 	later, _ := p.Count(plan.OpRetire)
 	if now+later > 0 {
 		parts = append(parts, removals(now, later))
+	}
+	if n, _ := p.Count(plan.OpSweep); n > 0 {
+		parts = append(parts, Count(n, "unused asset")+" deleted")
 	}
 	parts = append(parts, Number(p.Unchanged)+" unchanged")
 	if p.Foreign > 0 {

@@ -20,6 +20,8 @@ import (
 
 var now = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
+const day = 24 * time.Hour
+
 // file is an object in few words: its kind and headers follow from the key,
 // its digest and ETag from the body. "body|cache" sets another Cache-Control.
 func file(key site.Key, body string) site.Object {
@@ -119,7 +121,7 @@ func keysOf[V any](m map[site.Key]V) func(func(site.Key) bool) {
 
 func planFor(t tester, w world, want map[site.Key]string) plan.Plan {
 	t.Helper()
-	return plan.Make(plan.Input{Release: "r2-new", Site: manifest(t, want), Live: w.build(t), Distributions: one, Now: now})
+	return plan.Make(plan.Input{Release: "r2-new", Site: manifest(t, want), Live: w.build(t), Distributions: one, Retain: 30 * day, Now: now})
 }
 
 // steps are a plan's steps in few words, in their order.
@@ -127,7 +129,7 @@ func steps(p plan.Plan) []string {
 	var out []string
 	for _, s := range p.Steps {
 		phase := ""
-		if s.Op != plan.OpRemove && s.Op != plan.OpRetire {
+		if s.Op == plan.OpAdd || s.Op == plan.OpUpdate || s.Op == plan.OpHeaders {
 			phase = s.Phase.String() + ": "
 		}
 		out = append(out, fmt.Sprintf("%s%s %s (%s)", phase, s.Op, s.Object.Key, s.Why))
@@ -236,8 +238,8 @@ func TestStepsAndReasons(t *testing.T) {
 			[]string{"changed assets: update main.css (content; cache-control: public, max-age=0, s-maxage=31536000 → no-cache)"}, []string{"/main.css"}, nil},
 		{"pages go, assets stay for a while", world{live: base}, with("about/index.html", "", "main.css", "", "a.zip", ""), []string{
 			"remove about/index.html (removed page)",
-			"retire a.zip (no longer used; kept for open pages)",
-			"retire main.css (no longer used; kept for open pages)",
+			"retire a.zip (no longer used; kept until 22 Dec (retain: 30d))",
+			"retire main.css (no longer used; kept until 22 Dec (retain: 30d))",
 		}, []string{"/about", "/about/", "/about/index.html"}, func(t *testing.T, p plan.Plan) {
 			want := []release.Retired{{Object: file("a.zip", "zip"), Release: "r2-new", Since: now}, {Object: file("main.css", "css"), Release: "r2-new", Since: now}}
 			if diff := cmp.Diff(p.Retired, want); diff != "" {
@@ -420,7 +422,7 @@ func TestResumption(t *testing.T) {
 	t.Run("a page that only the interrupted run had goes, an asset of it is kept", func(t *testing.T) {
 		j := open(func(j *release.Journal) { j.Touched = append(j.Touched, "x.css", "x.html") })
 		p := planFor(t, world{live: old, bucket: map[site.Key]string{"x.html": "?x", "x.css": "?x"}, journal: j}, old)
-		want := []string{"remove x.html (removed page)", "retire x.css (no longer used; kept for open pages)"}
+		want := []string{"remove x.html (removed page)", "retire x.css (no longer used; kept until 22 Dec (retain: 30d))"}
 		if diff := cmp.Diff(steps(p), want); diff != "" {
 			t.Errorf("steps (-got +want):\n%s", diff)
 		}
