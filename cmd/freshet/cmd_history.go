@@ -46,7 +46,8 @@ that is still kept can be made live again with ` + "`freshet rollback`" + `.`,
 }
 
 func (a *app) showHistory(t *target, state release.State, entries []release.Entry) {
-	a.say("%s  %s\n", t.name, t.store)
+	a.say("%s  %s", t.name, t.store)
+	a.say("")
 	if len(entries) == 0 {
 		a.say("  Nothing has been published here by freshet yet.")
 		return

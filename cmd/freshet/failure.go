@@ -111,7 +111,8 @@ var hints = []struct {
 	{remote.ErrCredentials, exitFailed, "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws sso login`"},
 	{remote.ErrNoBucket, exitFailed, "create the bucket, or correct `bucket:` and `region:` in freshet.yaml"},
 	{remote.ErrDenied, exitFailed, "`freshet policy` prints the least policy that the target needs"},
-	{remote.ErrUnsupported, exitFailed, "if nobody else publishes here at the same time, add --no-lock"},
+	{release.ErrUnprotected, exitRefused, "if nobody else publishes here at the same time, add --no-lock"},
+	{remote.ErrUnsupported, exitFailed, "freshet needs a general-purpose bucket that speaks S3's REST protocol"},
 	{remote.ErrTemporary, exitFailed, "run the command again: it goes on where this run stopped"},
 }
 

@@ -93,7 +93,11 @@ func (s Style) step(st plan.Step, keyColumns int) {
 func Summary(p plan.Plan) string {
 	var parts []string
 	if n, bytes := p.Count(plan.OpAdd, plan.OpUpdate); n > 0 {
-		parts = append(parts, fmt.Sprintf("%s (%s)", Count(n, "upload"), Bytes(bytes)))
+		what := "upload"
+		if p.Restores != "" {
+			what = "restored object" // copied within the bucket
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s)", Count(n, what), Bytes(bytes)))
 	}
 	if n, _ := p.Count(plan.OpHeaders); n > 0 {
 		parts = append(parts, Count(n, "header change"))

@@ -181,5 +181,5 @@ func (r *Record) mustRefuse(ctx context.Context, header string, put remote.Put) 
 // unprotected is the error about a store that ignores or refuses conditional
 // writes.
 func (r *Record) unprotected(verb string, err error) error {
-	return fmt.Errorf("%s %s: nothing keeps two deploys apart, and a slow one can overwrite the record of a newer one: %w", r.store, verb, err)
+	return fmt.Errorf("%s %s: %w: %w", r.store, verb, ErrUnprotected, err)
 }

@@ -51,6 +51,9 @@ const Version = 1
 var (
 	// ErrMoved: another run published since this one looked.
 	ErrMoved = errors.New("another deploy has published since this one looked")
+	// ErrUnprotected: the store has no conditional writes, on which lock, journal
+	// and pointer stand. Such an error is remote.ErrUnsupported as well.
+	ErrUnprotected = errors.New("nothing keeps two deploys apart, and a slow one can overwrite the record of a newer one")
 	// ErrVersion: the record was written by a newer freshet.
 	ErrVersion = errors.New("the record in the bucket was written by a newer freshet")
 )
