@@ -20,7 +20,7 @@ func Make(in Input) Plan {
 	p := d.plan()
 	p.Restores = in.Restores
 	if j := in.Live.State.Journal; j == nil || j.Site != Fingerprint(in.Site) {
-		p.guard(cmp.Or(d.live.Site.Len(), d.ours)) // an interrupted run has passed it already
+		p.guard(d) // an interrupted run has passed it already
 	}
 	return p
 }
@@ -309,10 +309,21 @@ func describe(diff []site.HeaderChange) string {
 	return strings.Join(parts, "; ")
 }
 
-// guard refuses to empty a site of live objects by accident.
-func (p *Plan) guard(live int) {
-	gone, _ := p.Count(OpRemove, OpRetire)
-	if gone*2 > live && live > 0 {
+// guard refuses to empty a site of live objects by accident. Before the first
+// release, what an interrupted deploy has uploaded stands for it: a few such
+// objects that the site does not have any more are no accident.
+func (p *Plan) guard(d *differ) {
+	live, gone := d.live.Site.Len(), 0
+	for _, s := range p.Steps {
+		_, was := d.live.Site.Lookup(s.Object.Key)
+		if (s.Op == OpRemove || s.Op == OpRetire) && (was || live == 0) {
+			gone++
+		}
+	}
+	if live == 0 {
+		live = max(d.ours, d.in.Site.Len())
+	}
+	if gone*2 > live {
 		p.Guards = append(p.Guards, fmt.Sprintf("this removes %d of the %d objects that are live, more than half", gone, live))
 	}
 }

@@ -350,6 +350,17 @@ func TestGuards(t *testing.T) {
 	}
 	orphans := journal(10)
 	orphans.Base = ""
+	strays := func(n int) map[site.Key]string {
+		out := map[site.Key]string{}
+		for i := range n {
+			out[site.Key(fmt.Sprintf("stray%d.html", i))] = "stray"
+		}
+		return out
+	}
+	straying := &release.Journal{Release: "r2-open", Number: 2}
+	for k := range strays(30) {
+		straying.Touched = append(straying.Touched, k)
+	}
 	rows := []struct {
 		name    string
 		world   world
@@ -364,6 +375,8 @@ func TestGuards(t *testing.T) {
 		{"an interrupted removal goes on", world{live: pages(10), journal: journal(1)}, 1, false},
 		{"an interrupted run did not mean this", world{live: pages(10), journal: journal(9)}, 1, true},
 		{"an interrupted first deploy, and now almost nothing", world{bucket: pages(10), journal: orphans}, 1, true},
+		{"a first deploy that was interrupted early, and now another site", world{bucket: strays(3), journal: straying}, 10, false},
+		{"what an interrupted run has added does not count", world{live: pages(10), bucket: strays(30), journal: straying}, 10, false},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
