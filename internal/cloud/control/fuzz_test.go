@@ -36,6 +36,10 @@ func FuzzParseXML(f *testing.F) {
 				_ = checkConfig(cfg)
 			}
 		}
+		for _, k := range policyKinds() {
+			_ = k.check(doc)
+		}
+		_, _ = parseTags(doc)
 	})
 }
 
@@ -110,4 +114,18 @@ func TestRenderProperty(t *testing.T) {
 			t.Fatal("no element")
 		}
 	})
+}
+
+// Text in a hundred thousand pieces takes a moment, not minutes, and elements are counted.
+func TestParseXMLIsBounded(t *testing.T) {
+	pieces := "<a>" + strings.Repeat("x<!---->", maxBody/8) + "</a>"
+	doc, err := parseXML([]byte(pieces))
+	if err != nil || len(doc.text) != maxBody/8 {
+		t.Errorf("text in pieces: %v", err)
+	}
+	for n, want := range map[int]bool{maxElements - 1: true, maxElements: false} {
+		if _, err := parseXML([]byte("<a>" + strings.Repeat("<b/>", n) + "</a>")); (err == nil) != want {
+			t.Errorf("%d elements below the root: %v", n, err)
+		}
+	}
 }
