@@ -3,7 +3,8 @@ package control
 // managedResponseHeaders are the response headers policies that AWS manages, in the order of the guide.
 // CloudFront guide, "Use managed response headers policies", read 2026-11; spec: cloudfront 5.5.
 func managedResponseHeaders() []policyRecord {
-	simple := corsNode(nil, nil)
+	// The guide gives no methods and headers for the simple ones, which no preflight asks about; the model wants some.
+	simple := corsNode([]string{"GET", "HEAD"}, nil)
 	preflight := corsNode([]string{"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"}, []string{"*"})
 	return []policyRecord{
 		managedHeaders("5cc3b908-e619-4b99-88e5-2cf7f45965bd", "CORS-With-Preflight", preflight, nil),
@@ -22,7 +23,7 @@ func managedHeaders(id, name string, cors, security *node) policyRecord {
 func corsNode(methods, expose []string) *node {
 	n := el("CorsConfig",
 		leaves("AccessControlAllowOrigins", "Origin", []string{"*"}),
-		leaves("AccessControlAllowHeaders", "Header", nil),
+		leaves("AccessControlAllowHeaders", "Header", []string{"*"}),
 		leaves("AccessControlAllowMethods", "Method", methods),
 		boolean("AccessControlAllowCredentials", false))
 	if len(expose) > 0 {
