@@ -270,7 +270,9 @@ func TestLegacySettings(t *testing.T) {
 		CustomOriginConfig: &types.CustomOriginConfig{HTTPPort: &port, HTTPSPort: aws.Int32(443), OriginProtocolPolicy: types.OriginProtocolPolicyHttpOnly},
 	}, "legacy.example.org")
 	cfg.DefaultCacheBehavior.CachePolicyId = nil
+	//lint:ignore SA1019 the AWS CLI still sends it
 	cfg.DefaultCacheBehavior.MinTTL = aws.Int64(0)
+	//lint:ignore SA1019 the AWS CLI still sends it
 	cfg.DefaultCacheBehavior.ForwardedValues = &types.ForwardedValues{
 		QueryString: aws.Bool(true), Cookies: &types.CookiePreference{Forward: types.ItemSelectionNone},
 		QueryStringCacheKeys: &types.QueryStringCacheKeys{Quantity: aws.Int32(1), Items: []string{"k"}},

@@ -156,6 +156,9 @@ func TestDeleteDistribution(t *testing.T) {
 	if !slices.Contains(removed, *id) {
 		t.Error("edges were not told")
 	}
+	if f.workers[*id] != nil {
+		t.Error("its worker is still there")
+	}
 }
 
 // The reference of a deleted distribution is free, and nothing of it comes back after a restart.

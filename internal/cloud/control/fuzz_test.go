@@ -16,6 +16,12 @@ func FuzzParseXML(f *testing.F) {
 	f.Add([]byte(`<InvalidationBatch><CallerReference>x</CallerReference><Paths><Quantity>1</Quantity><Items><Path>/a&amp;&#xD;</Path></Items></Paths></InvalidationBatch>`))
 	f.Add([]byte(`<a:b xmlns:a="http://cloudfront.amazonaws.com/doc/2020-05-31/"><:c/><d:/></a:b>`))
 	f.Add([]byte("<a>\n <b>\n </b></a>"))
+	f.Add([]byte(sampleConfig))
+	for _, k := range policyKinds() {
+		for _, rec := range k.managed() {
+			f.Add(rec.Document)
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		doc, err := parseXML(data)
 		if err != nil {
@@ -37,10 +43,26 @@ func FuzzParseXML(f *testing.F) {
 			}
 		}
 		for _, k := range policyKinds() {
-			_ = k.check(doc)
+			if k.check(doc) == nil && k.path == "response-headers-policy" {
+				checkSendable(t, doc)
+			}
 		}
 		_, _ = parseTags(doc)
 	})
+}
+
+// checkSendable fails if an accepted policy has a header that no answer can carry.
+func checkSendable(t *testing.T, doc *node) {
+	t.Helper()
+	p, err := decodeResponseHeadersPolicy("", doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range p.Set {
+		if !validHeaderName(h.Name) || !validHeaderValue(h.Value) {
+			t.Errorf("accepted %q: %q", h.Name, h.Value)
+		}
+	}
 }
 
 // An accepted path is printable ASCII that RFC 1738 allows raw, or escapes.

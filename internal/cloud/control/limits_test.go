@@ -112,6 +112,13 @@ func TestLegacyLimits(t *testing.T) {
 	}
 }
 
+// A star makes a wildcard of a path only, and only at its end; spec: cloudfront 1.1 and 2.
+func TestLoadOf(t *testing.T) {
+	if got, want := loadOf([]string{"/a", "/*", "/a*b", "#tag", "#tag*", "/b*"}), (load{paths: 4, wildcards: 2}); got != want {
+		t.Errorf("load %+v, want %+v", got, want)
+	}
+}
+
 // In no second does a meter let more than twice its rate pass, nor in a long time more than its rate and one burst.
 func TestMeterProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -50,6 +50,17 @@ func TestResponseHeadersApply(t *testing.T) {
 	}
 }
 
+// Vary grows without a write to what the cache holds.
+func TestVaryIsNotShared(t *testing.T) {
+	shared := append(make([]string, 0, 2), "Accept-Encoding")
+	one, two := http.Header{"Vary": shared}, http.Header{"Vary": shared}
+	addVary(one, "Origin")
+	addVary(two, "X-Two")
+	if one["Vary"][1] != "Origin" || two["Vary"][1] != "X-Two" {
+		t.Errorf("%v and %v", one, two)
+	}
+}
+
 func TestMatchOrigin(t *testing.T) {
 	rows := []struct {
 		pattern, origin string
