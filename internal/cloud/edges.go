@@ -176,8 +176,10 @@ func (e *edges) reached(host string) (cache *edge.Edge, enabled bool) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	one := e.first
-	if found := e.named(host); found != nil {
-		one = found
+	if len(e.byID) > 1 { // every name of the only distribution leads to it
+		if found := e.named(host); found != nil {
+			one = found
+		}
 	}
 	if one == nil {
 		return nil, false
