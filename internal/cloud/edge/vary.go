@@ -67,7 +67,7 @@ func normalValue(name string, values []string) string {
 }
 
 // variants is the store's note, beside the objects of a URI, of which request headers select among them.
-// It is an object like others, so that the budget and invalidations reach it too.
+// It is an object like others, so that the budget and invalidations of its URI reach it; tags do not, for it holds nothing of any response.
 const variants = "\x00vary"
 
 // variantKey is the key under which the store would have the answer to rq.
@@ -96,7 +96,7 @@ func (e *Edge) learn(f *flight) cacheKey {
 	}
 	if !slices.Equal(names, known) {
 		note := cacheKey{uri: uri, variant: variants}
-		e.store.put(&object{key: note, fill: f.number, stamp: f.stamp, tags: f.head.tags, selecting: append([]string{}, names...), header: http.Header{}})
+		e.store.put(&object{key: note, fill: f.number, stamp: f.stamp, selecting: append([]string{}, names...), header: http.Header{}})
 	}
 	return cacheKey{uri: uri, variant: secondary(names, f.viewer)}
 }
