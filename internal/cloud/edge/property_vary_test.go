@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +53,7 @@ type varyWorld struct {
 	b        *bench
 	tick     int
 	versions map[string]int
+	mu       sync.Mutex // guards what the origin writes: bodies, pending, arrived, errs; held for one arrival
 	bodies   []*varyAsk
 	pending  []*varyAsk
 	arrived  int
@@ -176,14 +178,18 @@ func (w *varyWorld) answer(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}, nil
 	}
 	uri := r.URL.RequestURI()
+	w.mu.Lock() // one release may make several viewers ask again, each for its variant
 	a := &varyAsk{
 		uri: uri, lang: r.Header.Get("Accept-Language"), serial: len(w.bodies), version: w.versions[uri], start: w.tick, reply: make(chan bool),
 	}
 	w.arrived++
 	w.pending, w.bodies = append(w.pending, a), append(w.bodies, a)
 	confirms := w.confirms(a, r.Header.Get("If-None-Match"))
-	if !<-a.reply {
-		return nil, errDown
+	w.mu.Unlock()
+	select {
+	case <-a.reply:
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
 	}
 	if confirms != nil {
 		confirms.start = a.start
@@ -203,8 +209,8 @@ func (w *varyWorld) confirms(a *varyAsk, etag string) *varyAsk {
 		return nil
 	}
 	old := w.bodies[serial]
-	if w.covered(old, old.start, w.tick+1) {
-		w.failf("%s: a covered object is confirmed", a.uri)
+	if w.covered(old, old.start, w.tick+1) || entryKey(old.uri, old.lang) != entryKey(a.uri, a.lang) {
+		w.failf("%s %q: a covered object, or another variant, is confirmed", a.uri, a.lang)
 	}
 	if old.version != a.version {
 		return nil

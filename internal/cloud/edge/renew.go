@@ -19,6 +19,10 @@ func (e *Edge) confirm(f *flight, resp *http.Response, asked, now time.Time) *ob
 			e.store.drop(f.prior)
 			return o
 		}
+		f.head.verdict = o.verdict
+	}
+	if f.target.d.rules.vary { // the note may have been evicted meanwhile
+		o.key = e.learn(f)
 	}
 	e.store.put(o)
 	return o
