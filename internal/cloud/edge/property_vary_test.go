@@ -58,6 +58,7 @@ type varyWorld struct {
 	pending  []*varyAsk
 	arrived  int
 	entries  map[[2]string]varyEntry
+	landed   map[[2]string]int // when the newest fill that is stored began
 	viewers  []*varyViewer
 	items    []string
 	ticks    []int
@@ -80,7 +81,7 @@ func TestVaryModel(t *testing.T) {
 }
 
 func newVaryWorld(t *testing.T) *varyWorld {
-	w := &varyWorld{versions: map[string]int{}, entries: map[[2]string]varyEntry{}}
+	w := &varyWorld{versions: map[string]int{}, entries: map[[2]string]varyEntry{}, landed: map[[2]string]int{}}
 	w.b = newBench(t, w.answer, func(c *Config, o *Options) {
 		c.Rules, c.TagHeader = RFC9111, "Tags"
 		o.OriginTimeout = 1000 * time.Hour
@@ -132,6 +133,7 @@ func (w *varyWorld) step(o op) {
 		key := entryKey(uri, lang)
 		w.b.store.cache.Invalidate(cacheKey{uri: uri, variant: secondary(varyOf(uri), &request{header: langHeader(lang)})})
 		delete(w.entries, key)
+		delete(w.landed, key)
 	case "forget": // the note of the variants is evicted, so nothing need be found until the next fill
 		w.b.store.cache.Invalidate(cacheKey{uri: uri, variant: variants})
 		if uri != "/plain" {
@@ -255,10 +257,12 @@ func (w *varyWorld) release(i int) {
 	w.pending = slices.Delete(w.pending, i, i+1)
 	body := w.bodies[a.serial]
 	covered := w.covered(a, a.start, w.tick+1) || w.covered(body, a.start, w.tick+1)
-	if old, known := w.entries[entryKey(a.uri, a.lang)]; !known || w.bodies[old.serial].start <= a.start {
-		delete(w.entries, entryKey(a.uri, a.lang))
+	key := entryKey(a.uri, a.lang)
+	if w.landed[key] <= a.start { // an earlier fill never replaces a later one, even one that has expired
+		delete(w.entries, key)
 		if !covered {
-			w.entries[entryKey(a.uri, a.lang)] = varyEntry{a.serial, w.b.clock().Add(time.Minute)}
+			w.landed[key] = a.start
+			w.entries[key] = varyEntry{a.serial, w.b.clock().Add(time.Minute)}
 		}
 	}
 	a.reply <- true
