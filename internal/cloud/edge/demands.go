@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// demands is what a request asks of the cache by its own Cache-Control; nil asks nothing.
-// RFC 9111 5.4 deprecates Pragma; net/http reads "Pragma: no-cache" as "Cache-Control: no-cache" where the latter is missing.
-// RFC 9111 5.2.1
+// demands is what a request asks of the cache by its own Cache-Control; nil asks nothing. RFC 9111 5.2.1
+// Pragma is deprecated (5.4); net/http turns "Pragma: no-cache" into "Cache-Control: no-cache" where the latter is missing.
 type demands struct {
 	noCache      bool
 	noStore      bool
@@ -87,7 +86,7 @@ func (o *object) use(want *demands, now time.Time) use {
 		switch {
 		case left > 0:
 			return serve
-		case -left < o.verdict.stale.revalidate:
+		case o.renewable(now):
 			return serveRenewed
 		}
 		return ask
@@ -102,10 +101,16 @@ func (o *object) use(want *demands, now time.Time) use {
 		return ask
 	case want.maxStale > 0 && -left <= want.maxStale && !o.verdict.stale.forbidden:
 		return serveExpired
-	case -left < o.verdict.stale.revalidate:
+	case o.renewable(now):
 		return serveRenewed
 	}
 	return ask
+}
+
+// renewable says whether the expired object may be served while it is being confirmed.
+func (o *object) renewable(now time.Time) bool {
+	s := &o.verdict.stale
+	return now.Sub(o.expires) < s.revalidate && now.Sub(o.born) <= s.maxAge
 }
 
 // age is how long ago the origin made or confirmed the object, as far as the rules count it.

@@ -21,7 +21,11 @@ func forwardedRFC9111(rq *request, _ *target) http.Header {
 	h := withoutConditions(rq.header)
 	removeHopByHop(h)
 	delete(h, "Expect") // RFC 9110 10.1.1: the server has answered it
-	h["Via"] = appended(h["Via"], via(rq.http10))
+	received := "HTTP/1.1"
+	if rq.http10 {
+		received = "HTTP/1.0"
+	}
+	h["Via"] = appended(h["Via"], via(received))
 	h["X-Forwarded-For"] = appended(h["X-Forwarded-For"], rq.remote)
 	h["Surrogate-Capability"] = appended(h["Surrogate-Capability"], capability)
 	if h["User-Agent"] == nil {
@@ -35,11 +39,14 @@ func appended(values []string, value string) []string {
 	return []string{strings.Join(slices.Concat(values, []string{value}), ", ")}
 }
 
-func via(http10 bool) string {
-	if http10 {
-		return "1.0 " + pseudonym
+// via is the edge's member of Via for a message received over protocol, such as "HTTP/1.1"; "" means that.
+// RFC 9110 7.6.3
+func via(protocol string) string {
+	version := strings.TrimPrefix(protocol, "HTTP/")
+	if version == "" {
+		version = "1.1"
 	}
-	return "1.1 " + pseudonym
+	return version + " " + pseudonym
 }
 
 // shownRFC9111 makes the header that viewers see from an origin's response, ready to be stored.
@@ -57,7 +64,7 @@ func shownRFC9111(resp *http.Response, _ *behavior, now time.Time) http.Header {
 	if h["Date"] == nil {
 		h["Date"] = []string{now.UTC().Format(http.TimeFormat)}
 	}
-	h["Via"] = appended(h["Via"], "1."+strconv.Itoa(resp.ProtoMinor)+" "+pseudonym)
+	h["Via"] = appended(h["Via"], via(resp.Proto))
 	return h
 }
 

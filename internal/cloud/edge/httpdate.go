@@ -11,13 +11,15 @@ import (
 func parseDate(value string, now time.Time) (time.Time, bool) {
 	comma := strings.IndexByte(value, ',')
 	switch {
+	case comma <= 3 && !isWeekday(value, 3):
+		return time.Time{}, false
 	case comma == 3 && fits(value, "www, 00 mmm 0000 00:00:00 GMT"):
 		return makeDate(value[5:7], value[8:11], digits(value[12:16]), value[17:25])
 	case comma < 0 && fits(value, "www mmm  0 00:00:00 0000"):
 		return makeDate("0"+value[9:10], value[4:7], digits(value[20:24]), value[11:19])
 	case comma < 0 && fits(value, "www mmm 00 00:00:00 0000"):
 		return makeDate(value[8:10], value[4:7], digits(value[20:24]), value[11:19])
-	case comma > 3 && isWeekday(value[:comma]) && fits(value[comma:], ", 00-mmm-00 00:00:00 GMT"):
+	case comma > 3 && isWeekday(value[:comma], comma) && fits(value[comma:], ", 00-mmm-00 00:00:00 GMT"):
 		at, ok := makeDate(value[comma+2:comma+4], value[comma+5:comma+8], now.Year()/100*100+digits(value[comma+9:comma+11]), value[comma+12:comma+20])
 		if at.After(now.AddDate(50, 0, 0)) { // RFC 9110 5.6.7: more than 50 years ahead means the past
 			at = at.AddDate(-100, 0, 0)
@@ -74,9 +76,10 @@ func digits(s string) int {
 	return n
 }
 
-func isWeekday(name string) bool {
+// isWeekday says whether value begins with n letters that are the name of a weekday: its first three, or all.
+func isWeekday(value string, n int) bool {
 	for d := time.Sunday; d <= time.Saturday; d++ {
-		if strings.EqualFold(name, d.String()) {
+		if name := d.String(); len(value) >= n && (n == 3 || n == len(name)) && strings.EqualFold(value[:n], name[:n]) {
 			return true
 		}
 	}

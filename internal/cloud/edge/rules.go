@@ -130,9 +130,12 @@ func collapsible(cc cacheControl, minTTL time.Duration) bool {
 // staleRule says when an expired response may be served all the same.
 // spec: cloudfront 3.3
 func staleRule(cc cacheControl, p CachePolicy) staleness {
-	s := staleness{unreachable: true, failing: true, afterExpiry: cc.staleIfError, maxAge: p.MaxTTL}
+	s := staleness{
+		unreachable: true, failing: true, afterExpiry: cc.staleIfError, maxAge: p.MaxTTL, revalidate: min(cc.staleWhileRevalidate, p.MaxTTL),
+	}
 	if cc.noCache || cc.noStore || cc.private {
 		s.failing = cc.staleIfError > 0 // the guide grants these only the unreachable origin
+		s.revalidate = 0
 	}
 	if cc.staleIfError == 0 {
 		s.unreachable, s.failing = false, false

@@ -53,17 +53,21 @@ func normalValue(name string, values []string) string {
 		for value != "" {
 			var part string
 			part, value = cutDirective(value)
-			parts = append(parts, trimBlanks(part))
+			if part = trimBlanks(part); part != "" {
+				parts = append(parts, part)
+			}
 		}
 	}
+	all := strings.Join(parts, ",")
 	switch name {
 	case "Accept-Language", "Accept-Encoding", "Accept-Charset":
-		for i, part := range parts {
-			parts[i] = strings.ToLower(strings.NewReplacer(" ", "", "\t", "").Replace(part))
+		if !strings.Contains(all, `"`) { // no valid value has quotes
+			parts = strings.Split(strings.ToLower(strings.NewReplacer(" ", "", "\t", "").Replace(all)), ",")
+			slices.Sort(parts)
+			all = strings.Join(parts, ",")
 		}
-		slices.Sort(parts)
 	}
-	return strings.Join(parts, ",")
+	return all
 }
 
 // variants is the store's note, beside the objects of a URI, of which request headers select among them.
