@@ -81,7 +81,7 @@ func (e *Edge) respond(ctx context.Context, rq *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.uri = t.key.uri
+	a.uri, a.policy = t.key.uri, t.b.ResponseHeaders
 	if page, ok := d.errors[a.status]; ok && page.PagePath != "" {
 		return e.errorPage(ctx, rq, d, a, page)
 	}
@@ -101,7 +101,7 @@ func (e *Edge) errorPage(ctx context.Context, rq *request, d *distribution, a *a
 	if err != nil {
 		return nil, err
 	}
-	shown.uri, shown.result, shown.age = a.uri, Error, a.age
+	shown.uri, shown.result, shown.age, shown.policy = a.uri, Error, a.age, a.policy
 	switch {
 	case shown.status >= 400: // the page itself cannot be fetched: its status is what viewers get
 	case page.ResponseCode != 0:

@@ -81,6 +81,8 @@ type answer struct {
 	close  bool          // close the viewer's connection
 	uri    string        // of the cache key; "" before there was one
 	done   func(satisfied bool)
+
+	policy *ResponseHeaders // what the behaviour does to the header on its way to the viewer; nil for nothing
 }
 
 // release gives back what the answer holds. Satisfied says that the viewer got what it asked for.

@@ -176,6 +176,7 @@ func (e *Edge) setHeaders(h http.Header, rq *request, a *answer) {
 	}
 	d := e.dist.Load()
 	d.rules.sign(h, d, &e.opts, rq, a)
+	e.shape(h, rq, a)
 	if a.close {
 		h["Connection"] = []string{"close"}
 	}
