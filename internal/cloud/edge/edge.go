@@ -58,6 +58,8 @@ type Edge struct {
 	flights flights
 	stats   counters
 
+	encoders encoders
+
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	sweeps  chan struct{} // holds one wish for a sweep

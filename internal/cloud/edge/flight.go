@@ -62,6 +62,7 @@ type head struct {
 	tags    []string
 	at      time.Time
 	verdict verdict
+	source  http.Header // see object
 }
 
 // flights are the origin requests under way.
@@ -330,6 +331,8 @@ func gatewayResponse(status int) *http.Response {
 // receive takes a response: head to the viewers at once, body as it comes, and the whole into the store.
 func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, asked, now time.Time) {
 	f.kind, f.head = fetched, e.judge(f.target, resp, asked, now)
+	from := e.compress(ctx, f, resp)
+	defer from.Close()
 	if !f.head.verdict.store {
 		e.flights.shut(f)
 		if f.prior != nil && !f.head.verdict.spare { // gone or no longer cacheable: it must not come back when the origin fails
@@ -348,12 +351,12 @@ func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, aske
 		f.body.pass()
 	}
 	if f.head.length == 0 {
-		e.finish(ctx, f, resp.Body)
+		e.finish(ctx, f, from)
 		close(f.ready)
 		return
 	}
 	close(f.ready)
-	e.finish(ctx, f, resp.Body)
+	e.finish(ctx, f, from)
 }
 
 // finish takes the body of a response and stores the whole before any viewer can see its end:
@@ -462,7 +465,7 @@ func (e *Edge) keep(f *flight, last int) {
 	h := &f.head
 	o := &object{
 		key: f.variant, fill: f.number, stamp: f.stamp, status: h.status, header: h.header, body: f.body.whole(last),
-		tags: h.tags, born: h.at, expires: h.at.Add(h.verdict.lifetime - h.verdict.age), verdict: h.verdict,
+		tags: h.tags, born: h.at, expires: h.at.Add(h.verdict.lifetime - h.verdict.age), verdict: h.verdict, source: h.source,
 	}
 	if o.header["Content-Length"] == nil || len(h.verdict.withhold) > 0 {
 		o.header = o.header.Clone()

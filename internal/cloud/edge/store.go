@@ -23,6 +23,7 @@ type object struct {
 	born    time.Time
 	expires time.Time
 	verdict verdict
+	source  http.Header // the origin's Etag and Content-Length where the edge has compressed the body; nil otherwise
 
 	selecting []string // of a note, not a response: the request headers that select among the objects of its URI
 
