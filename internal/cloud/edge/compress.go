@@ -67,7 +67,7 @@ func weakened(etag string) string {
 // The head comes from judge and nobody else has it yet.
 func (e *Edge) compress(ctx context.Context, f *flight, resp *http.Response) io.ReadCloser {
 	b := f.target.b
-	if !b.Compress || !b.Policy.EnableGzip && !b.Policy.EnableBrotli || !compressible(resp) || !f.target.d.rules.mayTransform(resp.Header) {
+	if !b.Compress || !b.Policy.EnableGzip && !b.Policy.EnableBrotli || !compressible(resp) || f.target.d.rules.keeps(resp.Header) {
 		return resp.Body
 	}
 	f.head.addVary(f.target.d.rules)
@@ -86,10 +86,10 @@ func (e *Edge) compress(ctx context.Context, f *flight, resp *http.Response) io.
 	return newCompressor(ctx, &e.encoders, w, resp)
 }
 
-// mayTransform says whether the rules let the edge change the coding of a response.
+// keeps says whether the rules forbid the edge to change the coding of a response.
 // RFC 9111 5.2.2.6; CloudFront's guide names no such condition
-func (r *rules) mayTransform(h http.Header) bool {
-	return !r.vary || !parseCacheControl(h["Cache-Control"]).noTransform
+func (r *rules) keeps(h http.Header) bool {
+	return r.noTransform && parseCacheControl(h["Cache-Control"]).noTransform
 }
 
 // markCompressed makes h the header of the compressed body, whose length is not known yet.

@@ -151,6 +151,33 @@ func TestCompressionConditions(t *testing.T) {
 	}
 }
 
+// Viewers whose Accept-Encoding is normalised alike share one fill and one entry, however they spell it. spec: cloudfront 4.3
+func TestCompressionCollapses(t *testing.T) {
+	resp, origin := slowReply(5000)
+	b := newBench(t, func(*http.Request) (*http.Response, error) { return resp, nil }, compressing)
+	accepts := []string{"gzip, deflate, br", "br,gzip", "br;q=1.0, gzip;q=0.8, *;q=0.1"}
+	got := make(chan *httptest.ResponseRecorder)
+	for _, accept := range accepts {
+		go func() { got <- b.get("/a", "Accept-Encoding: "+accept) }()
+	}
+	_, _ = io.WriteString(origin, prose(5000)[:2000])
+	for aboard := 0; aboard < len(accepts); time.Sleep(time.Millisecond) {
+		b.flights.mu.Lock()
+		for f := range b.flights.all {
+			aboard = f.viewers
+		}
+		b.flights.mu.Unlock()
+	}
+	_, _ = io.WriteString(origin, prose(5000)[2000:])
+	origin.Close()
+	for range accepts {
+		if w := <-got; w.Header().Get("Content-Encoding") != "br" || decoded(t, w) != prose(5000) {
+			t.Errorf("headers %v", w.Header())
+		}
+	}
+	b.asked(1)
+}
+
 // HTTP/1.0 requests lose their Accept-Encoding. spec: cloudfront 4.3
 func TestCompressionHTTP10(t *testing.T) {
 	b := newBench(t, always(200, prose(5000)), compressing)
