@@ -143,15 +143,11 @@ func (o *object) received() http.Header {
 }
 
 // redress keeps header, that of a compressed object, true after a confirmation has changed it.
-func (o *object) redress(header, confirmed http.Header) {
-	if o.source == nil {
-		return
+func (o *object) redress(header http.Header) {
+	if o.source != nil {
+		weaken(header)
+		varyByEncoding(header)
 	}
-	if confirmed["Etag"] != nil {
-		o.source = http.Header{"Content-Length": o.source["Content-Length"], "Etag": confirmed["Etag"]}
-	}
-	weaken(header)
-	varyByEncoding(header)
 }
 
 // otherCoding is a fresh object that is stored for viewers who accept one coding only, and serves one who accepts both; nil for none.

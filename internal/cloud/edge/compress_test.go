@@ -2,7 +2,6 @@ package edge
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -16,7 +15,6 @@ import (
 	"github.com/andybalholm/brotli"
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
-	"pgregory.net/rapid"
 )
 
 // prose is n bytes of text that compresses well but not to nothing.
@@ -287,8 +285,53 @@ func TestFirstCodingStays(t *testing.T) {
 	step("gzip", "gzip", "Miss")
 	step("gzip, br", "br", "Hit")
 	b.advance(25 * time.Hour)
+	step("gzip, br", "br", "Miss")
 	step("gzip", "gzip", "Miss")
-	b.asked(5)
+	b.asked(6)
+	b.advance(25 * time.Hour)
+	step("gzip", "gzip", "Miss")
+	b.invalidate("/a")
+	step("br", "br", "Miss")
+	b.advance(25 * time.Hour)
+	step("gzip, br", "br", "Miss")
+	b.asked(9)
+}
+
+// Only compressed objects do: what is stored uncompressed for one viewer says nothing of the others.
+func TestUncompressedIsNoCoding(t *testing.T) {
+	b := newBench(t, always(200, "tiny"), compressing)
+	for _, accept := range []string{"gzip", "gzip, br"} {
+		if w := b.get("/a", "Accept-Encoding: "+accept); w.Header().Get("X-Cache") != "Miss from cloudfront" || w.Body.String() != "tiny" {
+			t.Errorf("%s gets %v", accept, w.Header())
+		}
+	}
+}
+
+// Vary names Accept-Encoding exactly where it decides, whatever the viewer sent.
+func TestCompressionVaries(t *testing.T) {
+	rows := map[string]struct {
+		change func(*Config)
+		size   int
+		vary   string // the origin's
+		want   string
+	}{
+		"it decides":        {func(*Config) {}, 5000, "", "Accept-Encoding"},
+		"once":              {func(*Config) {}, 5000, "accept-encoding", "accept-encoding"},
+		"beside others":     {func(c *Config) { c.Default.Policy.Headers = []string{"Origin"} }, 5000, "Origin", "Origin, Accept-Encoding"},
+		"too small":         {func(*Config) {}, 999, "", ""},
+		"Compress off":      {func(c *Config) { c.Default.Compress = false }, 5000, "", ""},
+		"policy: no coding": {func(c *Config) { c.Default.Policy.EnableBrotli, c.Default.Policy.EnableGzip = false, false }, 5000, "", ""},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, always(200, prose(row.size), "Vary: "+row.vary), compressing, func(c *Config, _ *Options) { row.change(c) })
+			for _, accept := range []string{"br", "identity"} {
+				if got := b.get("/a", "Accept-Encoding: "+accept).Header().Get("Vary"); got != row.want {
+					t.Errorf("%s gets Vary: %q, want %q", accept, got, row.want)
+				}
+			}
+		})
+	}
 }
 
 // The origin is asked with its own entity tag, and what it confirms stays compressed, or not. spec: cloudfront 4.4
@@ -338,190 +381,4 @@ func TestCompressedErrorPage(t *testing.T) {
 		}
 	}
 	b.asked(2)
-}
-
-// lent is how many encoders are at work.
-func (b *bench) lent() int {
-	b.encoders.mu.Lock()
-	defer b.encoders.mu.Unlock()
-	return b.encoders.busy
-}
-
-// Under load responses go uncompressed, and the uncompressed copy stays. spec: cloudfront 4.4
-func TestCompressionUnderLoad(t *testing.T) {
-	b := newBench(t, always(200, prose(5000)), compressing)
-	var lent []*encoder
-	for range maxEncoders {
-		lent = append(lent, b.encoders.take("gzip"))
-	}
-	b.get("/a", both)
-	for _, c := range lent {
-		b.encoders.give(c)
-	}
-	if got := visible(b.get("/a", both)); got["Content-Encoding"] != "" || got["X-Cache"] != "Hit" {
-		t.Errorf("got %v", got)
-	}
-	if got := visible(b.get("/b", both)); got["Content-Encoding"] != "br" {
-		t.Errorf("got %v", got)
-	}
-}
-
-// slowReply is a response of the given length whose body the test writes.
-func slowReply(length int) (*http.Response, *io.PipeWriter) {
-	r, w := io.Pipe()
-	resp := reply(200, "")
-	resp.Body, resp.ContentLength = r, int64(length)
-	return resp, w
-}
-
-// A body that does not come whole is neither stored nor shown as whole, and nothing stays behind.
-func TestCompressedTruncation(t *testing.T) {
-	for name, end := range map[string]error{"short": io.EOF, "broken": errDown} {
-		t.Run(name, func(t *testing.T) {
-			text := prose(50_000)
-			b := newBench(t, func(*http.Request) (*http.Response, error) {
-				resp, w := slowReply(len(text))
-				go func() {
-					_, _ = io.WriteString(w, text[:30_000])
-					w.CloseWithError(end)
-				}()
-				return resp, nil
-			}, compressing)
-			for range 2 {
-				func() {
-					defer func() {
-						if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) {
-							t.Errorf("the answer ended with %v", err)
-						}
-					}()
-					b.get("/a", both)
-				}()
-			}
-			b.asked(2)
-			b.flights.running.Wait()
-			if n := b.lent(); n != 0 || b.Stats().Objects != 0 {
-				t.Errorf("%d encoders lent, %d objects", n, b.Stats().Objects)
-			}
-		})
-	}
-}
-
-// Viewers, the first as well as those who join, see what the origin has sent so far while it pauses.
-func TestCompressedStreaming(t *testing.T) {
-	for _, coding := range []string{"br", "gzip"} {
-		t.Run(coding, func(t *testing.T) {
-			text := prose(60_000)
-			resp, origin := slowReply(len(text))
-			b := newBench(t, func(*http.Request) (*http.Response, error) { return resp, nil }, compressing)
-			server := httptest.NewServer(b.Edge)
-			defer server.Close()
-			transport := &http.Transport{DisableCompression: true}
-			defer transport.CloseIdleConnections()
-			open := func() io.Reader {
-				r, _ := http.NewRequest("GET", server.URL+"/a", nil)
-				r.Header.Set("Accept-Encoding", coding)
-				resp, err := transport.RoundTrip(r)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { resp.Body.Close() })
-				if coding == "br" {
-					return brotli.NewReader(resp.Body)
-				}
-				z, err := gzip.NewReader(resp.Body)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return z
-			}
-			go func() { _, _ = io.WriteString(origin, text[:2000]) }()
-			first := open()
-			expect := func(viewer io.Reader, want string) {
-				t.Helper()
-				got := make([]byte, len(want))
-				if _, err := io.ReadFull(viewer, got); err != nil || string(got) != want {
-					t.Fatalf("a viewer sees %d bytes that are not the origin's (%v)", len(got), err)
-				}
-			}
-			expect(first, text[:2000])
-			second := open()
-			expect(second, text[:2000])
-			go func() {
-				_, _ = io.WriteString(origin, text[2000:])
-				origin.Close()
-			}()
-			expect(first, text[2000:])
-			expect(second, text[2000:])
-			b.asked(1)
-		})
-	}
-}
-
-// A viewer who leaves while the origin pauses ends the fill.
-func TestCompressedAbort(t *testing.T) {
-	resp, origin := slowReply(50_000)
-	b := newBench(t, func(*http.Request) (*http.Response, error) { return resp, nil }, compressing)
-	server := httptest.NewServer(b.Edge)
-	defer server.Close()
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	go func() { _, _ = io.WriteString(origin, prose(50_000)[:20_000]) }()
-	r, _ := http.NewRequest("GET", server.URL+"/a", nil)
-	got, err := transport.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got.Body.Close()
-	b.flights.running.Wait()
-	if n := b.lent(); n != 0 || b.Stats().Objects != 0 {
-		t.Errorf("%d encoders lent, %d objects", n, b.Stats().Objects)
-	}
-}
-
-// pieces is a body that comes in pieces of the given sizes, over and over.
-type pieces struct {
-	rest  string
-	sizes []int
-}
-
-func (p *pieces) Read(to []byte) (int, error) {
-	if p.rest == "" {
-		return 0, io.EOF
-	}
-	n := copy(to[:min(len(to), p.sizes[0])], p.rest)
-	p.rest, p.sizes = p.rest[n:], append(p.sizes[1:], p.sizes[0])
-	return n, nil
-}
-
-func (p *pieces) Close() error { return nil }
-
-// Whatever viewers accept, in whatever order they come, what they decode is what the origin sent.
-func TestCompressedBytesAreTheOrigins(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		sizes := rapid.SliceOfN(rapid.IntRange(1, 40_000), 1, 4).Draw(rt, "pieces")
-		n := rapid.IntRange(0, 200_000).Draw(rt, "size")
-		text := prose(n)
-		if rapid.Bool().Draw(rt, "noise") {
-			noise := make([]byte, n)
-			r := rand.NewChaCha8([32]byte{byte(n)})
-			_, _ = r.Read(noise)
-			text = string(noise)
-		}
-		b := newBench(t, func(*http.Request) (*http.Response, error) {
-			resp := reply(200, text, `Etag: "x"`)
-			resp.Body = &pieces{text, append([]int{}, sizes...)}
-			return resp, nil
-		}, compressing)
-		defer b.Close()
-		for i := range rapid.IntRange(1, 6).Draw(rt, "viewers") {
-			accept := rapid.SampledFrom([]string{"", "identity", "gzip", "br", "gzip, br", "br;q=0, gzip", "*", "gzip;q=0"}).Draw(rt, strconv.Itoa(i))
-			w := b.get("/a", "Accept-Encoding: "+accept)
-			if got := decoded(rt, w); got != text {
-				rt.Fatalf("%q gets %d bytes that are not the origin's %d", accept, len(got), len(text))
-			}
-			if coding := w.Header().Get("Content-Encoding"); coding != "" && !accepts([]string{accept}, coding) {
-				rt.Fatalf("%q gets %s", accept, coding)
-			}
-		}
-	})
 }

@@ -34,7 +34,7 @@ func (e *Edge) freshen(o *object, t *target, update func(stored, confirmed http.
 	if !sure {
 		return false
 	}
-	o.redress(merged, resp.Header)
+	o.redress(merged)
 	judged := merged.Clone()
 	copyHeader(judged, "Age", resp.Header["Age"])
 	o.header, o.tags = merged, purge.Tags(t.d.TagHeader, merged.Values(t.d.TagHeader))
