@@ -98,7 +98,7 @@ func edgeConfig(given edgeFlags) (edge.Config, error) {
 	return edge.Config{
 		Rules:   rules,
 		Domain:  u.Host,
-		Default: edge.Behavior{OriginID: "origin", Policy: edge.CachingOptimized(), Compress: rules == edge.CloudFront},
+		Default: edge.Behavior{OriginID: "origin", Policy: edge.CachingOptimized()},
 		Origins: map[string]edge.Origin{"origin": {
 			Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.EscapedPath(), "/"), Transport: originTransport(),
 		}},

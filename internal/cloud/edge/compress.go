@@ -89,7 +89,7 @@ func (e *Edge) compress(ctx context.Context, f *flight, resp *http.Response) io.
 // keeps says whether the rules forbid the edge to change the coding of a response.
 // RFC 9111 5.2.2.6; CloudFront's guide names no such condition
 func (r *rules) keeps(h http.Header) bool {
-	return r.noTransform && parseCacheControl(h["Cache-Control"]).noTransform
+	return r.noRecoding && parseCacheControl(h["Cache-Control"]).noTransform
 }
 
 // markCompressed makes h the header of the compressed body, whose length is not known yet.

@@ -47,14 +47,14 @@ type rules struct {
 	update  func(stored, confirmed http.Header) (merged http.Header, sure bool) // headers after a 304; nil: a 304 changes none
 	policy  *CachePolicy                                                        // in place of the behaviours' own; nil for theirs
 
-	open        bool // a behaviour without AllowedMethods takes every method and body
-	vary        bool // responses select their variant by Vary
-	writes      bool // unsafe methods invalidate what they write to
-	through     bool // HEAD and ranges that the store cannot answer go to the origin as they are
-	storedAge   bool // everything from the store carries an Age
-	dateCounts  bool // If-Modified-Since is compared with Date where there is no Last-Modified
-	noTransform bool // Cache-Control: no-transform keeps a body from being compressed
-	interim     bool // 1xx responses of origins are passed on
+	open       bool // a behaviour without AllowedMethods takes every method and body
+	vary       bool // responses select their variant by Vary
+	writes     bool // unsafe methods invalidate what they write to
+	through    bool // HEAD and ranges that the store cannot answer go to the origin as they are
+	storedAge  bool // everything from the store carries an Age
+	dateCounts bool // If-Modified-Since is compared with Date where there is no Last-Modified
+	noRecoding bool // Cache-Control: no-transform keeps a body from being compressed
+	interim    bool // 1xx responses of origins are passed on
 }
 
 // validators is the header that conditions are compared with.
@@ -73,7 +73,7 @@ func (s RuleSet) rules() *rules {
 			judge: judgeRFC9111, forward: forwardedRFC9111, show: shownRFC9111, sign: signRFC9111,
 			demands: parseDemands, update: mergeHeaders,
 			policy: &CachePolicy{MaxTTL: maxSeconds * time.Second, Query: Selection{Mode: SelectAll}},
-			open:   true, vary: true, writes: true, through: true, storedAge: true, dateCounts: true, noTransform: true, interim: true,
+			open:   true, vary: true, writes: true, through: true, storedAge: true, dateCounts: true, noRecoding: true, interim: true,
 		}
 	}
 	return &rules{judge: judgeCloudFront, forward: forwarded, show: viewerHeader, sign: signCloudFront}
