@@ -58,8 +58,6 @@ type Edge struct {
 	flights flights
 	stats   counters
 
-	encoders encoders
-
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	sweeps  chan struct{} // holds one wish for a sweep
@@ -67,6 +65,8 @@ type Edge struct {
 
 	sweeping sync.Mutex // held for a whole sweep; guards swept
 	swept    sweepMark  // the last whole sweep
+
+	encoders encoders
 }
 
 // sweepMark tells one sweep from the next.

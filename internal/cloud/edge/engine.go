@@ -138,7 +138,9 @@ func (e *Edge) fetch(ctx context.Context, rq *request, t *target) (*answer, erro
 			return a, nil
 		}
 	} else if other := e.otherCoding(rq, t); other != nil {
-		return e.stored(rq, t, other), nil
+		if a := e.stored(rq, t, other); a != nil {
+			return a, nil
+		}
 	}
 	if rq.wants.cacheOnly() {
 		return edgeError(http.StatusGatewayTimeout), nil

@@ -465,10 +465,11 @@ func (e *Edge) keep(f *flight, last int) {
 	h := &f.head
 	o := &object{
 		key: f.variant, fill: f.number, stamp: f.stamp, status: h.status, header: h.header, body: f.body.whole(last),
-		tags: h.tags, born: h.at, expires: h.at.Add(h.verdict.lifetime - h.verdict.age), verdict: h.verdict, source: h.source,
+		tags: h.tags, born: h.at, expires: h.at.Add(h.verdict.lifetime - h.verdict.age), verdict: h.verdict,
 	}
 	if o.header["Content-Length"] == nil || len(h.verdict.withhold) > 0 {
 		o.header = o.header.Clone()
+		o.source = h.source // of compressed bodies, whose length is known only now
 		for _, name := range h.verdict.withhold {
 			o.header.Del(name)
 		}

@@ -56,9 +56,10 @@ func (e *Edge) renew(f *flight, now time.Time) *object {
 	p := f.prior
 	o := &object{
 		key: p.key, fill: f.number, stamp: f.stamp, status: p.status, header: p.header, body: p.body, tags: p.tags,
-		born: now, verdict: p.verdict, source: p.source,
+		born: now, verdict: p.verdict,
 	}
 	o.expires = now.Add(p.verdict.lifetime)
+	o.source = p.source
 	o.hits.Store(p.hits.Load())
 	return o
 }
