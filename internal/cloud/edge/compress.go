@@ -79,8 +79,8 @@ func (e *Edge) compress(ctx context.Context, f *flight, resp *http.Response) io.
 	if w == nil { // spec: cloudfront 4.4, best effort: the uncompressed copy stays
 		return resp.Body
 	}
-	f.head.source = http.Header{"Content-Length": {strconv.FormatInt(resp.ContentLength, 10)}}
-	copyHeader(f.head.source, "Etag", f.head.header["Etag"])
+	f.head.original = http.Header{"Content-Length": {strconv.FormatInt(resp.ContentLength, 10)}}
+	copyHeader(f.head.original, "Etag", f.head.header["Etag"])
 	markCompressed(f.head.header, coding)
 	f.head.length = -1
 	return newCompressor(ctx, &e.encoders, w, resp)
@@ -130,21 +130,21 @@ func varyByEncoding(h http.Header) {
 
 // received is the header of o with what the origin said of the uncompressed body, to compare with what the origin says now.
 func (o *object) received() http.Header {
-	if o.source == nil {
+	if o.original == nil {
 		return o.header
 	}
 	h := o.header.Clone()
 	delete(h, "Content-Encoding")
 	for _, name := range []string{"Etag", "Content-Length"} {
 		delete(h, name)
-		copyHeader(h, name, o.source[name])
+		copyHeader(h, name, o.original[name])
 	}
 	return h
 }
 
 // redress keeps header, that of a compressed object, true after a confirmation has changed it.
 func (o *object) redress(header http.Header) {
-	if o.source != nil {
+	if o.original != nil {
 		weaken(header)
 		varyByEncoding(header)
 	}

@@ -62,7 +62,8 @@ type head struct {
 	tags    []string
 	at      time.Time
 	verdict verdict
-	source  http.Header // see object
+
+	original http.Header // see object
 }
 
 // flights are the origin requests under way.
@@ -469,7 +470,7 @@ func (e *Edge) keep(f *flight, last int) {
 	}
 	if o.header["Content-Length"] == nil || len(h.verdict.withhold) > 0 {
 		o.header = o.header.Clone()
-		o.source = h.source // of compressed bodies, whose length is known only now
+		o.original = h.original // of compressed bodies, whose length is known only now
 		for _, name := range h.verdict.withhold {
 			o.header.Del(name)
 		}

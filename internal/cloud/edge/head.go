@@ -22,7 +22,7 @@ func (e *Edge) learnFromHead(t *target, resp *http.Response, h head, asked time.
 		key: prior.key, fill: prior.fill, stamp: stamp, status: prior.status, header: prior.header, body: prior.body, tags: prior.tags,
 		born: h.at, verdict: prior.verdict,
 	}
-	o.source = prior.source
+	o.original = prior.original
 	if e.freshen(o, t, t.d.rules.update, resp, asked, h.at) && o.verdict.store {
 		e.store.put(o)
 	}

@@ -59,7 +59,7 @@ func (e *Edge) renew(f *flight, now time.Time) *object {
 		born: now, verdict: p.verdict,
 	}
 	o.expires = now.Add(p.verdict.lifetime)
-	o.source = p.source
+	o.original = p.original
 	o.hits.Store(p.hits.Load())
 	return o
 }
