@@ -24,14 +24,11 @@ type object struct {
 	expires time.Time
 	verdict verdict
 
+	selecting []string // of a note, not a response: the request headers that select among the objects of its URI
+
 	checked atomic.Uint64 // purge sequence up to which no invalidation covers it
 	retry   atomic.Int64  // do not ask a failing origin again before, in Unix nanoseconds
 	hits    atomic.Int64
-}
-
-// fresh says whether the object may be served without asking the origin.
-func (o *object) fresh(now time.Time) bool {
-	return now.Before(o.expires)
 }
 
 // resting says whether the origin failed so recently that the stale object is served without asking.
