@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -228,28 +227,4 @@ func (c *conn) Write(p []byte) (int, error) {
 func (c *conn) Close() error {
 	c.leave()
 	return c.Conn.Close()
-}
-
-// slowBodies gives the viewer a time limit for each piece of a request's body.
-func slowBodies(next http.Handler, limit time.Duration) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
-			r.Body = &slowBody{r.Body, http.NewResponseController(w), limit}
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-type slowBody struct {
-	io.ReadCloser
-	control *http.ResponseController
-	limit   time.Duration
-}
-
-// Read fails when the viewer sends nothing in time.
-func (b *slowBody) Read(p []byte) (int, error) {
-	if err := b.control.SetReadDeadline(time.Now().Add(b.limit)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return 0, err
-	}
-	return b.ReadCloser.Read(p)
 }
