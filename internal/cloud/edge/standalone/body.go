@@ -11,7 +11,9 @@ import (
 func slowBodies(next http.Handler, limit time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
-			r.Body = &slowBody{r.Body, http.NewResponseController(w), limit}
+			b := &slowBody{r.Body, http.NewResponseController(w), limit}
+			_ = b.deadline(time.Now().Add(limit)) // for a body that nobody reads but net/http, to be rid of it; fails only where the viewer is gone
+			r.Body = b
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -24,19 +26,19 @@ type slowBody struct {
 }
 
 // Read fails when the viewer sends nothing in time. After the last piece the time is no longer limited: net/http then reads on, to notice
-// that a viewer has gone, and would take the deadline for that while the origin still thinks.
+// that a viewer has gone, and would take the deadline for that while the origin still thinks. After a failure it stays: net/http
+// reads what is left of a body, and would wait for it.
 func (b *slowBody) Read(p []byte) (int, error) {
 	if err := b.deadline(time.Now().Add(b.limit)); err != nil {
 		return 0, err
 	}
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
+	if errors.Is(err, io.EOF) {
 		if failed := b.deadline(time.Time{}); failed != nil {
-			err = errors.Join(err, failed)
+			return n, failed
 		}
-		return n, err // io.EOF itself, for whoever compares
 	}
-	return n, nil
+	return n, err
 }
 
 func (b *slowBody) deadline(at time.Time) error {

@@ -211,16 +211,21 @@ type conn struct {
 	leave    func()
 }
 
-// slowest is the least rate at which a viewer must take a response, beyond Limits.Transfer, in bytes a second.
-const slowest = 4 << 10
+// piece is how much of a response has Limits.Transfer to go, in bytes.
+const piece = 64 << 10
 
 // Write fails when the viewer does not take p in time.
-func (c *conn) Write(p []byte) (int, error) {
-	limit := c.transfer + time.Duration(len(p)/slowest)*time.Second
-	if err := c.SetWriteDeadline(time.Now().Add(limit)); err != nil {
-		return 0, err
+func (c *conn) Write(p []byte) (written int, err error) {
+	for {
+		if err := c.SetWriteDeadline(time.Now().Add(c.transfer)); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(p[:min(len(p), piece)])
+		written += n
+		if p = p[n:]; err != nil || len(p) == 0 {
+			return written, err
+		}
 	}
-	return c.Conn.Write(p)
 }
 
 // Close gives the place back.

@@ -216,4 +216,3 @@ func TestCloseEnds(t *testing.T) {
 		t.Error("the endless request was answered")
 	}
 }
-
