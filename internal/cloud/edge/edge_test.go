@@ -356,7 +356,7 @@ func TestStatsObjectsEvents(t *testing.T) {
 	b := newBench(t, always(200, "hello", `Etag: "1"`), func(_ *Config, o *Options) {
 		o.OnRequest = func(e Event) { events = append(events, e) }
 	})
-	b.get("/a?x=1", "Referer", "http://r/", "User-Agent", "ua")
+	b.get("/a?x=1", "Referer: http://r/", "User-Agent: ua")
 	b.get("/a")
 	b.do("POST", "/a")
 	b.invalidate("/b", "#t")
