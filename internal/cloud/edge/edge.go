@@ -47,6 +47,7 @@ type Event struct {
 	Result   Result
 	Bytes    int64 // of body sent
 	Aborted  bool  // the response was cut short
+	Viewer   Viewer
 }
 
 // Edge is a cache in front of one distribution's origins: an http.Handler. All methods are safe for concurrent use.

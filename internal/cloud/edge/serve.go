@@ -42,7 +42,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e.opts.OnRequest != nil {
 		e.opts.OnRequest(Event{
 			Time: rq.start, Duration: e.opts.Now().Sub(rq.start), Method: rq.method, Path: rq.path, URI: a.uri,
-			Status: status, Result: a.result, Bytes: n, Aborted: err != nil,
+			Status: status, Result: a.result, Bytes: n, Aborted: err != nil, Viewer: viewerOf(r, rq),
 		})
 	}
 	if err != nil {
