@@ -25,7 +25,10 @@ const indexFunction = "arn:aws:cloudfront::000000000000:function/freshet-directo
 func edgeConfig(o *Options, from *source, m *meters) edge.Config {
 	origin := from.edge
 	origin.Transport = m.measured(origin.Transport)
-	b := edge.Behavior{OriginID: originID, Policy: edge.CachingOptimized(), ViewerProtocol: o.Cache.ViewerProtocol}
+	b := edge.Behavior{
+		OriginID: originID, Policy: edge.CachingOptimized(), ViewerProtocol: o.Cache.ViewerProtocol,
+		Compress: compresses(o.Cache.Rules),
+	}
 	if o.Cache.Index {
 		b.Rewrite = edge.DirectoryIndex
 	}
@@ -35,6 +38,9 @@ func edgeConfig(o *Options, from *source, m *meters) edge.Config {
 		Hidden:  hidden(origin),
 	}
 }
+
+// compresses says whether the edge compresses by itself: as a CloudFront distribution for a site does; an RFC 9111 cache sends what the origin sent.
+func compresses(rules edge.RuleSet) bool { return rules == edge.CloudFront }
 
 // hidden keeps viewers from freshet's record in a bucket also where the edge has it cached from a time before.
 func hidden(origin edge.Origin) []string {
@@ -49,6 +55,7 @@ func distribution(o *Options, from *source) control.DistributionConfig {
 	b := control.CacheBehavior{
 		TargetOriginID: originID, ViewerProtocolPolicy: protocols[o.Cache.ViewerProtocol],
 		AllowedMethods: []string{"HEAD", "GET"}, CachedMethods: []string{"HEAD", "GET"}, CachePolicyID: cachingOptimized,
+		Compress: compresses(o.Cache.Rules),
 	}
 	if o.Cache.Rules == edge.RFC9111 {
 		b.CachePolicyID = originCacheQueries
