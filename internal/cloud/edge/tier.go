@@ -146,6 +146,7 @@ func (s *store) supersede(o *object, toDisk bool) {
 
 // putBelow stores o, whose body is on the disk alone: the one of an older object that o confirms, or with w a new one.
 func (s *store) putBelow(o *object, w *disk.Writer) error {
+	o.checked.Store(uint64(o.stamp))
 	newer := false
 	s.cache.Compute(o.key, func(old *object, found bool) (*object, otter.ComputeOp) {
 		if newer = found && old.fill > o.fill || s.lowered(o); newer || !found {
@@ -194,8 +195,8 @@ func (e *Edge) keepBelow(f *flight, o *object) bool {
 		return false
 	}
 	f.spilled = nil
-	if err := e.store.putBelow(o, w); err != nil {
-		e.opts.Logger.Warn("cannot store a large object", "path", f.target.path, "error", err)
+	if err := e.store.putBelow(o, w); err != nil { // the disk tier warns of its failures itself
+		e.opts.Logger.Debug("cannot store a large object", "path", f.target.path, "error", err)
 	}
 	return true
 }

@@ -161,5 +161,5 @@ func cutFrame(b []byte, salt uint64) (payload, rest []byte, err error) {
 	return payload, b[frameHead+n:], nil
 }
 
-// sum is the checksum that stands before a block.
-func sum(block []byte) uint32 { return binary.LittleEndian.Uint32(block) }
+// sum is the four-byte number, a checksum or a length, that b begins with.
+func sum(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }

@@ -52,6 +52,7 @@ func (s *Store) evict(b *slab) {
 	s.mu.Lock()
 	s.unlink(b)
 	s.mu.Unlock()
+	_ = s.bury() // it has told the log
 	for _, k := range kept {
 		// The checksums move with the body, so damage is still found when it is read.
 		err := s.append(k.head, k.data, func() bool { return s.index[s.hash(k.head.Key)] == k.entry })
@@ -82,7 +83,7 @@ func (s *Store) survivors(b *slab) []survivor {
 	var kept []survivor
 	b.walk(b.idxEnd, func(p placed) bool {
 		e, lives := s.entryAt(b, &p)
-		if !lives {
+		if !p.live || !lives {
 			return true
 		}
 		if (all || e.used) && e.room <= limit {

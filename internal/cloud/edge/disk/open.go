@@ -94,7 +94,7 @@ func (s *Store) restart() error {
 	if err := durable.SyncDir(s.opts.Dir); err != nil {
 		return err
 	}
-	s.maxFill = 0
+	s.maxFill, s.doomed = 0, nil
 	if s.journal.file != nil {
 		_ = s.journal.file.Close()
 		s.journal.file = nil
@@ -142,11 +142,14 @@ func (s *Store) load(sound bool) (newest purge.Sequence, err error) {
 func (s *Store) enroll(b *slab, end int64) (newest purge.Sequence) {
 	b.walk(end, func(p placed) bool {
 		b.idxEnd = p.place + p.length
+		if !p.live {
+			return true
+		}
 		s.serial = max(s.serial, p.serial)
 		newest = max(newest, p.Checked)
 		hash := s.hash(p.Key)
 		old, found := s.index[hash]
-		if !p.live || p.at+stored(p.size) > b.dataEnd || found && old.fill > p.Fill {
+		if p.at+stored(p.size) > b.dataEnd || found && old.fill > p.Fill {
 			return true
 		}
 		if found {

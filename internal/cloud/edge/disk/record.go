@@ -22,7 +22,7 @@ type head struct {
 	serial uint64 // salt of the body's checksums; no two bodies of a folder share one
 }
 
-// A head in the index file is a frame with one byte before it: whether it still counts. That byte may change, so that it is outside the checksum.
+// A head in the index file is a frame with one byte before it: whether it still counts. A dead one has no checksum any more.
 const (
 	live      = 'L'
 	dead      = 'D'

@@ -150,7 +150,7 @@ func (s *slab) readHead(at, size int64) (head, error) {
 	return decodeHead(payload)
 }
 
-// placed is a head and where it stands.
+// placed is a head and where it stands. A dead head has nothing but its place.
 type placed struct {
 	head
 	place, length int64 // in the index file
@@ -169,8 +169,8 @@ func (s *slab) walk(end int64, yield func(placed) bool) {
 	}
 	var window []byte
 	for at := int64(slabHeader); at < end; {
-		payload, _, err := cutFrame(after(window, stateSize), uint64(s.id))
-		if err != nil {
+		p, ok := s.first(window)
+		if !ok {
 			fresh := s.refill(window, at, end)
 			if fresh == nil {
 				return
@@ -178,21 +178,29 @@ func (s *slab) walk(end int64, yield func(placed) bool) {
 			window = fresh
 			continue
 		}
-		h, err := decodeHead(payload)
-		if err != nil || window[0] != live && window[0] != dead {
+		p.place = at
+		if !yield(p) {
 			return
 		}
-		size := int64(stateSize + frameHead + len(payload))
-		if !yield(placed{h, at, size, window[0] == live}) {
-			return
-		}
-		window = window[size:]
-		at += size
+		window = window[p.length:]
+		at += p.length
 	}
 }
 
-func after(b []byte, n int) []byte {
-	return b[min(n, len(b)):]
+// first reads the head that b begins with; of a dead one only the length.
+func (s *slab) first(b []byte) (placed, bool) {
+	if len(b) < stateSize+frameHead {
+		return placed{}, false
+	}
+	if length := stateSize + frameHead + int64(sum(b[stateSize:])); b[0] == dead {
+		return placed{length: length}, length <= int64(len(b))
+	}
+	payload, _, err := cutFrame(b[stateSize:], uint64(s.id))
+	if err != nil || b[0] != live {
+		return placed{}, false
+	}
+	h, err := decodeHead(payload)
+	return placed{head: h, length: int64(stateSize + frameHead + len(payload)), live: true}, err == nil
 }
 
 // refill reads the window anew from at on, large enough for the next head; nil if that gives no more than the old one had.
@@ -213,9 +221,10 @@ func (s *slab) refill(old []byte, at, end int64) []byte {
 	return b[:n]
 }
 
-// kill marks the head at a place of the index file as dead.
-func (s *slab) kill(place int64) error {
-	if _, err := s.idx.WriteAt([]byte{dead}, place); err != nil {
+// kill marks the head at a place of the index file as dead. Its checksum goes too, so that no damage to one byte brings it back.
+func (s *slab) kill(place, length int64) error {
+	b := binary.LittleEndian.AppendUint32([]byte{dead}, uint32(length-stateSize-frameHead))
+	if _, err := s.idx.WriteAt(append(b, 0, 0, 0, 0), place); err != nil {
 		return fmt.Errorf("mark object dead: %w", err)
 	}
 	return nil

@@ -66,11 +66,14 @@ type Store struct {
 	wake   chan struct{} // holds one wish to write what is waiting
 	stop   chan struct{}
 	worker sync.WaitGroup
+	closed sync.Once
 
 	appending sync.Mutex // held for one write into slabs, or one slab's eviction; guards what follows, and the ends of slabs
 	current   *slab      // takes small objects; nil before the first
 	nextSlab  uint32
 	serial    uint64 // of the newest body
+
+	burying sync.Mutex // held while files are removed, so that bury returns when all are
 
 	mu      sync.Mutex // guards what follows; held for one look-up, and the one byte that marks a head dead
 	slabs   map[uint32]*slab
@@ -79,6 +82,7 @@ type Store struct {
 	queue   []*Item       // the same, in order; also those that were superseded
 	queued  int           // bytes of the queue
 	total   int64         // bytes of all slabs
+	doomed  []*slab       // whose files are to be removed
 	maxFill uint64
 	off     bool // nothing is read or stored any more
 }
@@ -216,7 +220,7 @@ func (s *Store) forget(hash uint64, e entry) {
 	b.liveBytes -= e.room
 	b.objects--
 	b.dirty = true
-	if err := b.kill(int64(e.place)); err != nil {
+	if err := b.kill(int64(e.place), int64(e.length)); err != nil {
 		s.opts.Logger.Warn("disk tier gives up a slab", "error", err)
 		s.abandon(b)
 	}
@@ -239,16 +243,33 @@ func (s *Store) abandon(b *slab) {
 	s.release(b)
 }
 
-// unlink removes b's files, which stay open. The caller holds mu.
+// unlink has b's files removed soon; they stay open. The caller holds mu.
 func (s *Store) unlink(b *slab) {
 	if b.leaving {
 		return
 	}
 	b.leaving = true
 	s.total -= b.bytes
-	if err := b.remove(); err != nil {
-		s.opts.Logger.Warn("disk tier cannot remove a slab", "error", err)
+	s.doomed = append(s.doomed, b)
+	s.nudge()
+}
+
+// bury removes the files of slabs that were given up. It is not done where they are given up, because file systems make callers wait.
+func (s *Store) bury() error {
+	s.burying.Lock()
+	defer s.burying.Unlock()
+	s.mu.Lock()
+	doomed := s.doomed
+	s.doomed = nil
+	s.mu.Unlock()
+	var failed []error
+	for _, b := range doomed {
+		if err := b.remove(); err != nil {
+			s.opts.Logger.Warn("disk tier cannot remove a slab", "error", err)
+			failed = append(failed, err)
+		}
 	}
+	return errors.Join(failed...)
 }
 
 // release ends one use of b. The caller holds mu.
@@ -287,21 +308,28 @@ func (s *Store) pin(key Key) (waiting *Item, b *slab, e entry) {
 func (s *Store) fail(cause error) {
 	s.opts.Logger.Error("disk tier is off until the next start", "error", cause)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.off = true
 	clear(s.index)
 	clear(s.waiting)
 	for _, b := range s.slabs {
+		b.objects = 0
 		s.abandon(b)
 	}
+	s.mu.Unlock()
+	_ = s.bury() // it has told the log
 }
 
-// Close writes what is waiting, syncs everything and ends the writer. Bodies that are still being read fail.
-func (s *Store) Close() error {
+// Close writes what is waiting, syncs everything and ends the writer. Bodies that are still being read fail. Closing twice is closing once.
+func (s *Store) Close() (err error) {
+	s.closed.Do(func() { err = s.shut() })
+	return err
+}
+
+func (s *Store) shut() error {
 	close(s.stop)
 	s.worker.Wait()
 	s.writeWaiting()
-	failed := []error{s.journal.close()} // before the lock, which a failing journal takes
+	failed := []error{s.bury(), s.journal.close()} // before the lock, which a failing journal takes
 	s.appending.Lock()
 	defer s.appending.Unlock()
 	s.mu.Lock()

@@ -31,6 +31,9 @@ func (s *Store) Sweep(ctx context.Context, upTo purge.Sequence) error {
 		return fmt.Errorf("sweep disk tier: %w", err)
 	}
 	s.giveBackEmpty()
+	if err := s.bury(); err != nil { // a slab with a head that could not be marked may be among them
+		return fmt.Errorf("sweep disk tier: %w", err)
+	}
 	s.journal.swept(upTo)
 	return nil
 }
@@ -81,7 +84,7 @@ func (s *Store) judge(b *slab, p *placed) {
 		s.index[hash] = now
 	case !same:
 		b.dirty = true
-		if err := b.kill(p.place); err != nil {
+		if err := b.kill(p.place, p.length); err != nil {
 			s.opts.Logger.Warn("disk tier gives up a slab", "error", err)
 			s.abandon(b)
 		}

@@ -10,6 +10,7 @@ func (s *Store) write() {
 	for {
 		select {
 		case <-s.wake:
+			_ = s.bury() // it has told the log
 			s.writeWaiting()
 		case <-s.stop:
 			return
