@@ -68,6 +68,7 @@ var allowed = map[string][]string{
 		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/console",
 	},
 
+	"doctor":    {"site", "publish/release", "publish/remote"},
 	"ui":        {"site", "publish/invalidation", "publish/plan", "publish/deploy"},
 	"ui/report": {"ui"},
 }

@@ -68,6 +68,9 @@ func (d *demands) take(directive string) bool {
 // bypass says whether the request is neither answered from the cache nor its response stored.
 func (d *demands) bypass() bool { return d != nil && d.noStore }
 
+// cacheOnly says whether the request wants a 504 rather than an answer from the origin. RFC 9111 5.2.1.7
+func (d *demands) cacheOnly() bool { return d != nil && d.onlyIfCached }
+
 // use says what a request may do with a stored object.
 type use int
 

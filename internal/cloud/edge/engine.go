@@ -126,6 +126,9 @@ func withoutConditions(h http.Header) http.Header {
 // fetch answers from the cache or from the origin.
 func (e *Edge) fetch(ctx context.Context, rq *request, t *target) (*answer, error) {
 	if !cached(t, rq) {
+		if rq.wants.cacheOnly() {
+			return edgeError(http.StatusGatewayTimeout), nil
+		}
 		return e.pass(ctx, rq, t)
 	}
 	t.key = e.keyOf(rq, t)
@@ -135,7 +138,7 @@ func (e *Edge) fetch(ctx context.Context, rq *request, t *target) (*answer, erro
 			return a, nil
 		}
 	}
-	if rq.wants != nil && rq.wants.onlyIfCached { // RFC 9111 5.2.1.7
+	if rq.wants.cacheOnly() {
 		return edgeError(http.StatusGatewayTimeout), nil
 	}
 	if t.d.rules.through && (rq.method == http.MethodHead || o == nil && rq.header["Range"] != nil) {
@@ -276,6 +279,7 @@ func (e *Edge) flightAnswer(ctx context.Context, rq *request, place *berth) (*an
 	a := &answer{
 		status: f.head.status, header: f.head.header, source: place.reader, length: f.head.length, result: result, age: never,
 		trail: trail{forward: f.reason(), status: f.answered, stored: f.head.verdict.store, collapsed: !place.leader},
+		made:  f.made,
 		done:  func(satisfied bool) { e.flights.leave(f, place.reader, satisfied) },
 	}
 	a.classify()

@@ -33,6 +33,7 @@ type flight struct {
 
 	ready    chan struct{} // closed when what follows is set
 	kind     flightKind
+	made     bool    // the edge's own page
 	answered int     // the origin's status where it is not that of the answer; 0 if it is, or there was none
 	head     head    // of a fetched response
 	prep     *object // for refreshed and standIn: the whole answer
@@ -261,6 +262,7 @@ func (e *Edge) fly(ctx context.Context, f *flight, req *http.Request) {
 		e.land(f, standIn, f.prior, nil)
 	case err != nil:
 		e.opts.Logger.Warn("origin request failed", "path", f.target.path, "error", err)
+		f.made = true
 		e.receive(ctx, f, gatewayResponse(f.gatewayStatus(err)), asked, now)
 	case resp.StatusCode == http.StatusNotModified && f.prior != nil:
 		f.answered = http.StatusNotModified

@@ -78,6 +78,9 @@ func TestRFC9111(t *testing.T) {
 		{"5.2.1.7 only-if-cached", answers{always(200, "1", fresh)}, []step{
 			{0, "", []string{"Cache-Control: only-if-cached"}, 504, "", "", 0}, {0, "", nil, 200, "1", "fwd=uri-miss; stored", 1}, {0, "", []string{"Cache-Control: only-if-cached"}, 200, "1", "hit; ttl=60", 1},
 		}},
+		{"5.2.1.7 only-if-cached past the cache", answers{always(200, "1", fresh)}, []step{
+			{0, "", []string{"Cache-Control: only-if-cached, no-store"}, 504, "", "", 0},
+		}},
 		{"5.2.1.2 max-stale", answers{always(200, "1", fresh)}, []step{
 			{0, "", nil, 200, "1", "fwd=uri-miss; stored", 1}, {70 * time.Second, "", []string{"Cache-Control: max-stale=10"}, 200, "1", "hit; ttl=-10", 1},
 		}},
@@ -119,6 +122,9 @@ func TestRFC9111(t *testing.T) {
 				}
 				w := b.do(s.method, "/a", s.headers...)
 				body := w.Body.String()
+				if w.Header().Get("Server") != "" {
+					t.Errorf("the edge calls itself %q", w.Header().Get("Server"))
+				}
 				if w.Header().Get("Content-Type") == "text/html" { // the edge's own page
 					body = ""
 				}

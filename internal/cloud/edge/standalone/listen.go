@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -212,44 +211,25 @@ type conn struct {
 	leave    func()
 }
 
-// slowest is the least rate at which a viewer must take a response, beyond Limits.Transfer, in bytes a second.
-const slowest = 4 << 10
+// piece is how much of a response has Limits.Transfer to go, in bytes.
+const piece = 64 << 10
 
 // Write fails when the viewer does not take p in time.
-func (c *conn) Write(p []byte) (int, error) {
-	limit := c.transfer + time.Duration(len(p)/slowest)*time.Second
-	if err := c.SetWriteDeadline(time.Now().Add(limit)); err != nil {
-		return 0, err
+func (c *conn) Write(p []byte) (written int, err error) {
+	for {
+		if err := c.SetWriteDeadline(time.Now().Add(c.transfer)); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(p[:min(len(p), piece)])
+		written += n
+		if p = p[n:]; err != nil || len(p) == 0 {
+			return written, err
+		}
 	}
-	return c.Conn.Write(p)
 }
 
 // Close gives the place back.
 func (c *conn) Close() error {
 	c.leave()
 	return c.Conn.Close()
-}
-
-// slowBodies gives the viewer a time limit for each piece of a request's body.
-func slowBodies(next http.Handler, limit time.Duration) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
-			r.Body = &slowBody{r.Body, http.NewResponseController(w), limit}
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-type slowBody struct {
-	io.ReadCloser
-	control *http.ResponseController
-	limit   time.Duration
-}
-
-// Read fails when the viewer sends nothing in time.
-func (b *slowBody) Read(p []byte) (int, error) {
-	if err := b.control.SetReadDeadline(time.Now().Add(b.limit)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return 0, err
-	}
-	return b.ReadCloser.Read(p)
 }

@@ -58,7 +58,7 @@ type Cache struct {
 type Limits struct {
 	HeaderTimeout  time.Duration // for the whole head of a request, and for a TLS handshake; default 30 s
 	IdleTimeout    time.Duration // without a request on an open connection; default 2 min
-	Transfer       time.Duration // for each piece of a request's body to come, and for each piece of a response to go, with a second more for each 4 KiB of it; default 1 min
+	Transfer       time.Duration // for each piece of a request's body to come, and for each 64 KiB of a response to go; default 1 min
 	MaxHeaderBytes int           // of a request's line and header; net/http adds 4 KiB and answers longer ones with 431; default 64 KiB
 	MaxConns       int           // open at a time on one listener; further ones wait; default 16,384
 }
