@@ -86,7 +86,8 @@ var exclusive = map[string][]string{
 	"github.com/goccy/go-yaml":      {"project/config"},
 	"github.com/spf13/cobra":        {"cmd/freshet"},
 	"github.com/spf13/pflag":        {"cmd/freshet"},
-	"github.com/klauspost/compress": {"publish/release"},
+	"github.com/klauspost/compress": {"publish/release", "cloud/edge"},
+	"github.com/andybalholm/brotli": {"cloud/edge"},
 	"github.com/gofrs/flock":        {"presence"},
 }
 

@@ -24,7 +24,11 @@
 // What the two differ in is the value rules of ruleset.go: data and pure functions. Of RFC 9111 it leaves out what is optional in storing
 // partial content (3.3, 3.4) and responses to POST (RFC 9110 9.3.3); trailers are dropped. docs/conformance.md has the public judge's findings.
 //
-// It leaves out, for now: compression, a disk tier, TLS, origin groups, functions other than Behavior.Rewrite.
+// Compression (Behavior.Compress) happens in the fill, once for each object and coding; the store keeps the compressed bytes only. Where CloudFront's
+// guide is silent: levels of the encoders; Vary: Accept-Encoding also on what could have been compressed but was not; a Range on a miss gets the whole.
+// Under RFC9111 the viewers' own Accept-Encoding selects, no-transform is heeded, and a HEAD that goes to the origin tells of the uncompressed bytes.
+//
+// It leaves out, for now: a disk tier, TLS, origin groups, functions other than Behavior.Rewrite.
 // Paths with a malformed percent escape never arrive: net/http answers them with 400.
 // Raw bytes that no URL may hold (such as "|") stay raw in the cache key and on the wire to an HTTP origin, but a RoundTripper that reads URL.EscapedPath sees them escaped.
 package edge

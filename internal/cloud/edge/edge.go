@@ -68,6 +68,8 @@ type Edge struct {
 
 	sweeping sync.Mutex // held for a whole sweep; guards swept
 	swept    sweepMark  // the last whole sweep
+
+	encoders encoders
 }
 
 // sweepMark tells one sweep from the next.

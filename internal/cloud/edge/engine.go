@@ -137,6 +137,10 @@ func (e *Edge) fetch(ctx context.Context, rq *request, t *target) (*answer, erro
 		if a := e.stored(rq, t, o); a != nil {
 			return a, nil
 		}
+	} else if other := e.otherCoding(rq, t); other != nil {
+		if a := e.stored(rq, t, other); a != nil {
+			return a, nil
+		}
 	}
 	if rq.wants.cacheOnly() {
 		return edgeError(http.StatusGatewayTimeout), nil

@@ -64,6 +64,8 @@ type head struct {
 	tags    []string
 	at      time.Time
 	verdict verdict
+
+	original http.Header // see object
 }
 
 // flights are the origin requests under way.
@@ -332,6 +334,8 @@ func gatewayResponse(status int) *http.Response {
 // receive takes a response: head to the viewers at once, body as it comes, and the whole into the store.
 func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, asked, now time.Time) {
 	f.kind, f.head = fetched, e.judge(f.target, resp, asked, now)
+	from := e.compress(ctx, f, resp)
+	defer from.Close()
 	if !f.head.verdict.store {
 		e.flights.shut(f)
 		if f.prior != nil && !f.head.verdict.spare { // gone or no longer cacheable: it must not come back when the origin fails
@@ -351,12 +355,12 @@ func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, aske
 		f.body.pass()
 	}
 	if f.head.length == 0 {
-		e.finish(ctx, f, resp.Body)
+		e.finish(ctx, f, from)
 		close(f.ready)
 		return
 	}
 	close(f.ready)
-	e.finish(ctx, f, resp.Body)
+	e.finish(ctx, f, from)
 }
 
 // finish takes the body of a response and stores the whole before any viewer can see its end:
@@ -473,6 +477,7 @@ func (e *Edge) keep(f *flight, last int) {
 	}
 	if o.header["Content-Length"] == nil || len(h.verdict.withhold) > 0 {
 		o.header = o.header.Clone()
+		o.original = h.original // of compressed bodies, whose length is known only now
 		for _, name := range h.verdict.withhold {
 			o.header.Del(name)
 		}

@@ -34,6 +34,7 @@ func (e *Edge) freshen(o *object, t *target, update func(stored, confirmed http.
 	if !sure {
 		return false
 	}
+	o.redress(merged)
 	judged := merged.Clone()
 	copyHeader(judged, "Age", resp.Header["Age"])
 	o.header, o.tags = merged, purge.Tags(t.d.TagHeader, merged.Values(t.d.TagHeader))
@@ -58,6 +59,7 @@ func (e *Edge) renew(f *flight, now time.Time) *object {
 		born: now, verdict: p.verdict,
 	}
 	o.expires = now.Add(p.verdict.lifetime)
+	o.original = p.original
 	o.hits.Store(p.hits.Load())
 	return o
 }

@@ -28,6 +28,8 @@ type object struct {
 
 	selecting []string // of a note, not a response: the request headers that select among the objects of its URI
 
+	original http.Header // the origin's Etag and Content-Length where the edge has compressed the body; nil otherwise
+
 	checked atomic.Uint64 // purge sequence up to which no invalidation covers it
 	retry   atomic.Int64  // do not ask a failing origin again before, in Unix nanoseconds
 	hits    atomic.Int64
