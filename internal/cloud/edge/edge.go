@@ -26,7 +26,7 @@ const (
 
 // Options are an edge's own settings; the zero value means the defaults.
 type Options struct {
-	MemoryBytes   int              // budget for cached objects; default 256 MiB. One object takes a quarter of it at most; larger ones pass through unstored. Fills under way come on top
+	MemoryBytes   int              // budget for cached objects; default 256 MiB. One object takes a quarter of it at most; larger ones go to the disk, or pass through unstored. Fills under way come on top
 	Disk          Disk             // the tier below memory; default none
 	PurgeBytes    int              // budget of the purge log; default purge.DefaultLimit
 	OriginTimeout time.Duration    // for the head of an origin's response, and for each piece of its body; default 30 s

@@ -25,11 +25,8 @@ func (o *object) encodeMeta() []byte {
 	e := &disk.Encoder{}
 	e.Uint(metaVersion)
 	e.Uint(uint64(o.status))
-	e.Uint(uint64(len(o.header)))
-	for _, name := range slices.Sorted(maps.Keys(o.header)) {
-		e.String(name)
-		e.Strings(o.header[name])
-	}
+	encodeHeader(e, o.header)
+	encodeHeader(e, o.original)
 	e.Int(o.born.UnixNano())
 	e.Int(o.expires.UnixNano())
 	e.Strings(o.selecting)
@@ -49,9 +46,9 @@ func decodeObject(r *disk.Record) (*object, bool) {
 		key: cacheKey{r.Key.URI, r.Key.Variant}, fill: r.Fill, stamp: r.Checked, tags: r.Tags, status: int(d.Uint()), header: http.Header{},
 	}
 	o.checked.Store(uint64(r.Checked))
-	for n := d.Uint(); n > 0 && d.OK(); n-- {
-		name := d.String()
-		o.header[name] = d.Strings()
+	decodeHeader(d, o.header)
+	if original := (http.Header{}); decodeHeader(d, original) {
+		o.original = original
 	}
 	o.born, o.expires = time.Unix(0, d.Int()), time.Unix(0, d.Int())
 	o.selecting = d.Strings()
@@ -59,6 +56,23 @@ func decodeObject(r *disk.Record) (*object, bool) {
 	o.hits.Store(d.Int())
 	o.verdict = decodeVerdict(d)
 	return o, d.Done() && o.status >= 0 && o.status < 1000
+}
+
+func encodeHeader(e *disk.Encoder, h http.Header) {
+	e.Uint(uint64(len(h)))
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		e.String(name)
+		e.Strings(h[name])
+	}
+}
+
+// decodeHeader fills h and says whether there was anything to fill it with.
+func decodeHeader(d *disk.Decoder, h http.Header) bool {
+	for n := d.Uint(); n > 0 && d.OK(); n-- {
+		name := d.String()
+		h[name] = d.Strings()
+	}
+	return len(h) > 0
 }
 
 func (v *verdict) encode(e *disk.Encoder) {
