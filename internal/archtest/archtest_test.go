@@ -58,7 +58,8 @@ var allowed = map[string][]string{
 	"cloud/objects":    {"durable"},
 	"cloud/control":    {"durable"},
 	"cloud/edge/purge": {},
-	"cloud/edge":       {"cloud/edge/purge"},
+	"cloud/edge/disk":  {"durable", "cloud/edge/purge"},
+	"cloud/edge":       {"cloud/edge/disk", "cloud/edge/purge"},
 	"cloud/console":    {"cloud/control", "cloud/edge"},
 
 	"cloud/edge/signed":     {},

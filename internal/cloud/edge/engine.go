@@ -322,7 +322,7 @@ func hitAnswer(t *target, o *object, result Result, now time.Time) *answer {
 // objectAnswer serves a whole object.
 func objectAnswer(o *object, result Result, age time.Duration) *answer {
 	a := &answer{
-		status: o.status, header: o.header, whole: o.body, length: int64(len(o.body)), result: result, age: never,
+		status: o.status, header: o.header, whole: o.body, source: o.source(), length: o.size(), result: result, age: never,
 	}
 	if age != never {
 		a.age = max(0, age)

@@ -19,7 +19,7 @@ func (e *Edge) learnFromHead(t *target, resp *http.Response, h head, asked time.
 		return
 	}
 	o := &object{
-		key: prior.key, fill: prior.fill, stamp: stamp, status: prior.status, header: prior.header, body: prior.body, tags: prior.tags,
+		key: prior.key, fill: prior.fill, stamp: stamp, status: prior.status, header: prior.header, body: prior.body, below: prior.below, tags: prior.tags,
 		born: h.at, verdict: prior.verdict,
 	}
 	o.original = prior.original

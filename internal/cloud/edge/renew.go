@@ -55,7 +55,7 @@ func (e *Edge) freshen(o *object, t *target, update func(stored, confirmed http.
 func (e *Edge) renew(f *flight, now time.Time) *object {
 	p := f.prior
 	o := &object{
-		key: p.key, fill: f.number, stamp: f.stamp, status: p.status, header: p.header, body: p.body, tags: p.tags,
+		key: p.key, fill: f.number, stamp: f.stamp, status: p.status, header: p.header, body: p.body, below: p.below, tags: p.tags,
 		born: now, verdict: p.verdict,
 	}
 	o.expires = now.Add(p.verdict.lifetime)
