@@ -48,6 +48,7 @@ type edgeFlags struct {
 	endpoint, region string
 	rules            string
 	memory           string
+	disk, diskSize   string
 	admin            string
 	state            string
 	accessLog        string
@@ -72,6 +73,8 @@ func (a *app) edgeCommand() *cobra.Command {
 	flags.StringVar(&given.region, "region", "", "the bucket's `region`")
 	flags.StringVar(&given.rules, "rules", "", "the `rules`: cloudfront or rfc9111 (default "+edge.CloudFront.String()+")")
 	flags.StringVar(&given.memory, "memory", "", "the memory for cached objects, a `size` such as 2GiB (default 256MiB)")
+	flags.StringVar(&given.disk, "disk", "", "the `folder` of what memory does not hold; a restart finds it again (default none)")
+	flags.StringVar(&given.diskSize, "disk-size", "", "what the folder may take, a `size` (default 1GiB)")
 	flags.StringVar(&given.admin, "admin", "", "the `address` of metrics, health and control API (default none)")
 	flags.StringVar(&given.state, "state", "", "the `folder` of the control API's history (default none is kept)")
 	flags.StringVar(&given.accessLog, "access-log", "", "where to log requests: stdout, stderr or a `file` (default nowhere)")

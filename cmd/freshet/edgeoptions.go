@@ -37,7 +37,7 @@ func (a *app) edgeOptions(given edgeFlags) (standalone.Options, error) {
 		Listeners: listeners(cfg.Listen), Admin: standalone.Listener(cfg.Admin), Credentials: keys,
 		Origin: standalone.Origin{URL: cfg.Origin, Endpoint: cfg.Endpoint, Region: cfg.Region},
 		Cache: standalone.Cache{
-			Rules: rules, MemoryBytes: cfg.Memory, RootObject: cfg.RootObject, Index: cfg.Folders, TagHeader: cfg.TagHeader,
+			Rules: rules, MemoryBytes: cfg.Memory, Disk: edge.Disk{Dir: cfg.Disk, Bytes: int64(cfg.DiskSize)}, RootObject: cfg.RootObject, Index: cfg.Folders, TagHeader: cfg.TagHeader,
 			ViewerProtocol: viewerProtocols[cfg.ViewerProtocol], OriginTimeout: cfg.OriginTimeout,
 		},
 		State: cfg.State, AccessLog: cfg.AccessLog,
@@ -75,7 +75,7 @@ func atDir(e config.Edge, dir string) config.Edge {
 	for i, l := range e.Listen {
 		all[i] = at(l)
 	}
-	e.Listen, e.Admin, e.State = all, at(e.Admin), join(e.State)
+	e.Listen, e.Admin, e.State, e.Disk = all, at(e.Admin), join(e.State), join(e.Disk)
 	if e.AccessLog != "stdout" && e.AccessLog != "stderr" {
 		e.AccessLog = join(e.AccessLog)
 	}
@@ -94,23 +94,39 @@ func (f edgeFlags) override(e *config.Edge) error {
 		}
 		e.Origin, e.Endpoint, e.Region = origin, "", "" // those of the file are for the file's origin
 	}
-	if f.memory != "" {
-		size, err := config.ParseSize(f.memory)
-		if err != nil {
-			return usage("leave it out for 256 MiB", "--memory %w", err)
-		}
-		e.Memory = size
+	if err := f.overrideSizes(e); err != nil {
+		return err
 	}
 	for _, text := range []struct {
 		flag string
 		to   *string
 	}{
-		{f.endpoint, &e.Endpoint}, {f.region, &e.Region}, {f.rules, &e.Rules}, {f.state, &e.State}, {f.accessLog, &e.AccessLog},
+		{f.endpoint, &e.Endpoint}, {f.region, &e.Region}, {f.rules, &e.Rules}, {f.state, &e.State}, {f.disk, &e.Disk}, {f.accessLog, &e.AccessLog},
 	} {
 		*text.to = cmp.Or(text.flag, *text.to)
 	}
 	if (e.Endpoint != "" || e.Region != "") && !strings.HasPrefix(e.Origin, "s3://") {
 		return usage("leave them out, or name a bucket with --origin s3://bucket", "--endpoint and --region go with an s3 origin")
+	}
+	return nil
+}
+
+func (f edgeFlags) overrideSizes(e *config.Edge) error {
+	for _, size := range []struct {
+		name, text, otherwise string
+		to                    *int
+	}{{"--memory", f.memory, "256 MiB", &e.Memory}, {"--disk-size", f.diskSize, "1 GiB", &e.DiskSize}} {
+		if size.text == "" {
+			continue
+		}
+		n, err := config.ParseSize(size.text)
+		if err != nil {
+			return usage("leave it out for "+size.otherwise, size.name+" %w", err)
+		}
+		*size.to = n
+	}
+	if e.DiskSize > 0 && cmp.Or(f.disk, e.Disk) == "" {
+		return usage("name a folder with --disk", "--disk-size goes with a folder")
 	}
 	return nil
 }

@@ -30,6 +30,10 @@ type Edge struct {
 	Rules string
 	// Memory is what cached objects may take, in bytes.
 	Memory int
+	// Disk is the folder of what memory does not hold, as State is; DiskSize is
+	// what it may take, in bytes.
+	Disk     string
+	DiskSize int
 	// RootObject answers "/"; it has no leading slash.
 	RootObject string
 	// Folders: /a/ and /a show a/index.html.
@@ -69,6 +73,8 @@ func (d *decoder) edge(v value) Edge {
 		"region":          func(v value) { e.Region = d.str(v, checkRegion) },
 		"rules":           func(v value) { e.Rules = d.str(v, oneOf("cloudfront", "rfc9111")) },
 		"memory":          func(v value) { e.Memory = d.size(v) },
+		"disk":            func(v value) { e.Disk = d.str(v, checkPath) },
+		"disk-size":       func(v value) { e.DiskSize = d.size(v) },
 		"root-object":     func(v value) { e.RootObject = d.str(v, checkRootObject) },
 		"folders":         func(v value) { e.Folders = d.str(v, oneOf(Always, Never)) == Always },
 		"tag-header":      func(v value) { e.TagHeader = d.str(v, checkHeaderName) },

@@ -26,6 +26,8 @@ edge:
   region: eu-central-1
   rules: rfc9111
   memory: 2GiB
+  disk: cache
+  disk-size: 20GiB
   root-object: index.html
   folders: always
   tag-header: x-amz-meta-cache-tag
@@ -41,7 +43,7 @@ edge:
 `, Edge{
 			Listen: []Listen{{Address: "127.0.0.1:8080"}, {Address: "[::]:443", Certificate: "tls/site.pem", Key: "tls/site.key"}},
 			Origin: "s3://my-site/blog", Endpoint: "https://minio.example:9000", Region: "eu-central-1",
-			Rules: "rfc9111", Memory: 2 << 30, RootObject: "index.html", Folders: true, TagHeader: "x-amz-meta-cache-tag",
+			Rules: "rfc9111", Memory: 2 << 30, Disk: "cache", DiskSize: 20 << 30, RootObject: "index.html", Folders: true, TagHeader: "x-amz-meta-cache-tag",
 			ViewerProtocol: "redirect-to-https",
 			Admin:          Listen{Address: "0.0.0.0:9902", Certificate: "a.pem", Key: "a.key"},
 			State:          "/var/lib/freshet", AccessLog: "stdout",

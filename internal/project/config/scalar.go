@@ -163,7 +163,7 @@ func places() []placeKeys {
 			"content-language", "content-encoding",
 		}},
 		{"edge:", []string{
-			"listen", "origin", "endpoint", "region", "rules", "memory", "root-object", "folders", "tag-header",
+			"listen", "origin", "endpoint", "region", "rules", "memory", "disk", "disk-size", "root-object", "folders", "tag-header",
 			"viewer-protocol", "admin", "state", "access-log", "origin-timeout", "header-timeout", "idle-timeout",
 			"shutdown-delay", "shutdown-grace",
 		}},

@@ -47,6 +47,7 @@ type Options struct {
 type Cache struct {
 	Rules          edge.RuleSet
 	MemoryBytes    int           // default edge.DefaultMemoryBytes
+	Disk           edge.Disk     // below memory; without a folder there is none
 	RootObject     string        // served for "/", without leading slash; "" for none
 	Index          bool          // "/docs/" and "/docs" are looked up as "/docs/index.html"
 	TagHeader      string        // response header that carries cache tags; "" ignores tags
@@ -166,7 +167,7 @@ func (s *Server) start(ctx context.Context) error {
 func (s *Server) openEdge(from *source) (err error) {
 	o := &s.opts
 	options := edge.Options{
-		MemoryBytes: o.Cache.MemoryBytes, OriginTimeout: o.Cache.OriginTimeout, Now: o.Now, Rand: o.Random, Logger: o.Logger,
+		MemoryBytes: o.Cache.MemoryBytes, Disk: o.Cache.Disk, OriginTimeout: o.Cache.OriginTimeout, Now: o.Now, Rand: o.Random, Logger: o.Logger,
 	}
 	if s.log != nil || o.Admin.Address != "" {
 		options.OnRequest = s.request
