@@ -53,7 +53,8 @@ var allowed = map[string][]string{
 	"cloud/objects":    {"durable"},
 	"cloud/control":    {"durable"},
 	"cloud/edge/purge": {},
-	"cloud/edge":       {"cloud/edge/purge"},
+	"cloud/edge":       {"cloud/edge/purge", "cloud/edge/front"},
+	"cloud/edge/front": {},
 	"cloud/console":    {"cloud/control", "cloud/edge"},
 	"cloud": {
 		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/console",

@@ -27,6 +27,8 @@ type object struct {
 	checked atomic.Uint64 // purge sequence up to which no invalidation covers it
 	retry   atomic.Int64  // do not ask a failing origin again before, in Unix nanoseconds
 	hits    atomic.Int64
+
+	prepared atomic.Pointer[prepared] // for Hit, once asked for
 }
 
 // fresh says whether the object may be served without asking the origin.

@@ -1,0 +1,211 @@
+package edge
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/freshet/freshet/internal/cloud/edge/front"
+)
+
+var _ front.Engine = (*Edge)(nil)
+
+// Hit answers rq if a fresh object that nothing covers is the whole answer; ServeHTTP answers the rest.
+// The answer is the one that ServeHTTP would give: the decisions are made by the same code, and the header lines
+// are those that net/http would write, made once per object and configuration.
+func (e *Edge) Hit(rq *front.Request, resp *front.Response) bool {
+	d := e.dist.Load()
+	s := e.scratches.Get().(*scratch)
+	defer e.scratches.Put(s)
+	if len(rq.Target) > maxURL || !s.read(rq, e.opts.Now()) {
+		return false
+	}
+	t, refused := e.aim(d, &s.request)
+	if refused != nil || !t.b.cached || t.b.cookies || len(t.b.headers) > 0 {
+		return false
+	}
+	o := e.store.get(t.key)
+	if o == nil || !o.fresh(s.start) {
+		return false
+	}
+	p := e.prepare(d, o)
+	if p == nil {
+		return false
+	}
+	lines, status := &p.full, o.status
+	if status == http.StatusOK && s.conditional && notModified(s.header, o.header) {
+		lines, status = &p.unmodified, http.StatusNotModified
+	} else {
+		resp.Body = o.body
+	}
+	o.hits.Add(1)
+	resp.Head = lines.append(resp.Head, s.start.Sub(o.born), s)
+	resp.Receipt, resp.Start, resp.Status = p, s.start, status
+	return true
+}
+
+// scratch is what one look-up needs beside the request, kept for the next one.
+type scratch struct {
+	request
+	conditional bool // If-None-Match or If-Modified-Since is there
+	ids         *rand.ChaCha8
+}
+
+// newScratch seeds the ids from the edge's own source of randomness.
+func (e *Edge) newScratch() *scratch {
+	var seed [32]byte
+	_, _ = io.ReadFull(e.opts.Rand, seed[:]) // without it ids are alike; nothing else hangs on them
+	return &scratch{request: request{header: http.Header{}}, ids: rand.NewChaCha8(seed)}
+}
+
+// read takes over what a hit can depend on; false if that is more than Hit looks at.
+func (s *scratch) read(rq *front.Request, now time.Time) bool {
+	clear(s.header)
+	s.conditional = false
+	s.method, s.start = http.MethodGet, now
+	if rq.Head {
+		s.method = http.MethodHead
+	}
+	s.path, s.query, _ = strings.Cut(string(rq.Target), "?")
+	for _, f := range rq.Fields {
+		switch name := matters(f); name {
+		case "":
+		case "Accept-Encoding":
+			s.header[name] = append(s.header[name], string(f.Value))
+		case "If-None-Match", "If-Modified-Since":
+			s.conditional = true
+			s.header[name] = append(s.header[name], string(f.Value))
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// matters is the canonical name of a field that a hit under a behaviour without headers and cookies in its key can depend on;
+// "" for all others.
+func matters(f front.Field) string {
+	switch len(f.Name) {
+	case len("Range"):
+		if f.Is("range") {
+			return "Range"
+		}
+	case len("If-Range"): // and If-Match
+		if f.Is("if-range") || f.Is("if-match") {
+			return "If-Range"
+		}
+	case len("If-None-Match"):
+		if f.Is("if-none-match") {
+			return "If-None-Match"
+		}
+	case len("Accept-Encoding"):
+		if f.Is("accept-encoding") {
+			return "Accept-Encoding"
+		}
+	case len("If-Modified-Since"):
+		if f.Is("if-modified-since") {
+			return "If-Modified-Since"
+		}
+	case len("If-Unmodified-Since"):
+		if f.Is("if-unmodified-since") {
+			return "If-Unmodified-Since"
+		}
+	}
+	return ""
+}
+
+// prepared is an object made ready for the wire under one configuration. It is its own receipt.
+type prepared struct {
+	e          *Edge
+	d          *distribution
+	o          *object
+	result     Result
+	full       lines
+	unmodified lines // of the 304
+}
+
+var _ front.Receipt = (*prepared)(nil)
+
+// prepare returns o ready for the wire under d; nil if o is not for Hit.
+func (e *Edge) prepare(d *distribution, o *object) *prepared {
+	if p := o.prepared.Load(); p != nil && p.d == d {
+		return p
+	}
+	if page, ok := d.errors[o.status]; ok && page.PagePath != "" {
+		return nil
+	}
+	length := o.header["Content-Length"]
+	if http.StatusText(o.status) == "" || !bodyAllowed(o.status) || len(length) != 1 || length[0] != strconv.Itoa(len(o.body)) {
+		return nil
+	}
+	a := objectAnswer(o, Hit, ageMark)
+	p := &prepared{e: e, d: d, o: o, result: a.result}
+	h := http.Header{}
+	e.setHeaders(h, &request{id: idMark}, a)
+	full, ok := newLines(o.status, h)
+	delete(h, "Content-Length")
+	delete(h, "Content-Type")
+	unmodified, ok2 := newLines(http.StatusNotModified, h)
+	if !ok || !ok2 {
+		return nil
+	}
+	p.full, p.unmodified = full, unmodified
+	o.prepared.Store(p)
+	return p
+}
+
+// Sent counts the request and passes it on to OnRequest.
+func (p *prepared) Sent(rq *front.Request, resp *front.Response, body int64, err error) {
+	p.e.stats.count(p.result, body)
+	if p.e.opts.OnRequest == nil {
+		return
+	}
+	path, _, _ := bytes.Cut(rq.Target, []byte("?"))
+	method := http.MethodGet
+	if rq.Head {
+		method = http.MethodHead
+	}
+	p.e.opts.OnRequest(Event{
+		Time: resp.Start, Duration: p.e.opts.Now().Sub(resp.Start), Method: method, Path: string(path), URI: p.o.key.uri,
+		Status: resp.Status, Result: p.result, Bytes: body, Aborted: err != nil,
+	})
+}
+
+// lines are the status line and header lines of an answer, cut where the age and the request's id go.
+type lines struct{ beforeAge, beforeID, rest []byte }
+
+// What stands for age and id where lines are made.
+const (
+	ageMark = 1234567890 * time.Second
+	idMark  = "request-id-of-fifty-six-characters-that-no-origin-send=="
+)
+
+// newLines makes the lines as net/http would write them, names sorted. Not ok if they have no age or no id to cut at.
+func newLines(status int, h http.Header) (lines, bool) {
+	var b bytes.Buffer
+	b.WriteString("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n")
+	_ = h.Write(&b) // a buffer takes everything
+	b.WriteString("\r\n")
+	before, after, ok := bytes.Cut(b.Bytes(), []byte("\r\nAge: 1234567890\r\n"))
+	middle, rest, ok2 := bytes.Cut(after, []byte("\r\nX-Amz-Cf-Id: "+idMark+"\r\n"))
+	return lines{
+		beforeAge: append(before[:len(before):len(before)], "\r\nAge: "...),
+		beforeID:  append([]byte("\r\n"), append(middle[:len(middle):len(middle)], "\r\nX-Amz-Cf-Id: "...)...),
+		rest:      append([]byte("\r\n"), rest...),
+	}, ok && ok2
+}
+
+func (l *lines) append(to []byte, age time.Duration, s *scratch) []byte {
+	to = append(to, l.beforeAge...)
+	to = strconv.AppendInt(to, int64(max(0, age)/time.Second), 10)
+	to = append(to, l.beforeID...)
+	var raw [40]byte
+	_, _ = s.ids.Read(raw[:]) // never fails
+	to = base64.URLEncoding.AppendEncode(to, raw[:])
+	return append(to, l.rest...)
+}
