@@ -57,7 +57,7 @@ var allowed = map[string][]string{
 	"cloud/edge/front": {},
 	"cloud/console":    {"cloud/control", "cloud/edge"},
 	"cloud": {
-		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/console",
+		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/console",
 	},
 
 	"ui":        {"site", "publish/invalidation", "publish/plan", "publish/deploy"},

@@ -9,6 +9,7 @@ import (
 	"github.com/freshet/freshet/internal/cloud/console"
 	"github.com/freshet/freshet/internal/cloud/control"
 	"github.com/freshet/freshet/internal/cloud/edge"
+	"github.com/freshet/freshet/internal/cloud/edge/front"
 	"github.com/freshet/freshet/internal/cloud/objects"
 )
 
@@ -25,7 +26,10 @@ type edges struct {
 	first string // the distribution that viewers reach
 }
 
-var _ control.Edges = (*edges)(nil)
+var (
+	_ control.Edges = (*edges)(nil)
+	_ front.Engine  = (*edges)(nil)
+)
 
 func newEdges(store *objects.Store, opts Options) *edges {
 	return &edges{store: store, opts: opts, events: console.NewEvents(), byID: map[string]*edge.Edge{}}
@@ -85,11 +89,22 @@ func (e *edges) check(cfg control.DistributionConfig) error {
 	return edge.Check(want)
 }
 
-// serveViewer answers what comes in on the edge's port.
-func (e *edges) serveViewer(w http.ResponseWriter, r *http.Request) {
+// viewers returns the edge that viewers reach; nil before there is one.
+func (e *edges) viewers() *edge.Edge {
 	e.mu.RLock()
-	one := e.byID[e.first]
-	e.mu.RUnlock()
+	defer e.mu.RUnlock()
+	return e.byID[e.first]
+}
+
+// Hit answers a plain hit.
+func (e *edges) Hit(rq *front.Request, resp *front.Response) bool {
+	one := e.viewers()
+	return one != nil && one.Hit(rq, resp)
+}
+
+// serveViewer answers what else comes in on the edge's port.
+func (e *edges) serveViewer(w http.ResponseWriter, r *http.Request) {
+	one := e.viewers()
 	if one == nil {
 		http.Error(w, "the edge is starting", http.StatusServiceUnavailable)
 		return

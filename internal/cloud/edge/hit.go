@@ -54,6 +54,7 @@ type scratch struct {
 	request
 	conditional bool // If-None-Match or If-Modified-Since is there
 	ids         *rand.ChaCha8
+	encoding    []string // an earlier request's only Accept-Encoding: most requests have one of few
 }
 
 // newScratch seeds the ids from the edge's own source of randomness.
@@ -76,7 +77,7 @@ func (s *scratch) read(rq *front.Request, now time.Time) bool {
 		switch name := matters(f); name {
 		case "":
 		case "Accept-Encoding":
-			s.header[name] = append(s.header[name], string(f.Value))
+			s.accept(name, f.Value)
 		case "If-None-Match", "If-Modified-Since":
 			s.conditional = true
 			s.header[name] = append(s.header[name], string(f.Value))
@@ -85,6 +86,18 @@ func (s *scratch) read(rq *front.Request, now time.Time) bool {
 		}
 	}
 	return true
+}
+
+func (s *scratch) accept(name string, value []byte) {
+	switch {
+	case len(s.header[name]) > 0:
+		s.header[name] = append(s.header[name], string(value)) // not in place: there is room for one
+	case len(s.encoding) == 1 && s.encoding[0] == string(value):
+		s.header[name] = s.encoding
+	default:
+		s.encoding = []string{string(value)}
+		s.header[name] = s.encoding
+	}
 }
 
 // matters is the canonical name of a field that a hit under a behaviour without headers and cookies in its key can depend on;
