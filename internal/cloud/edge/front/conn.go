@@ -46,6 +46,7 @@ type conn struct {
 	pieces   [2][]byte // of the response that is being written
 	vector   net.Buffers
 
+	now     time.Time    // when the request that was answered last was complete
 	armed   deadline     // of reading
 	writeBy atomic.Int64 // deadline of writing in Unix nanoseconds; 0 for none
 }

@@ -2,6 +2,7 @@ package front
 
 import (
 	"io"
+	"runtime"
 	"time"
 )
 
@@ -68,6 +69,9 @@ func (c *conn) answerHits() error {
 			return io.EOF
 		}
 		c.r += n
+		if c.r == c.w && c.server.yields {
+			runtime.Gosched()
+		}
 		if c.armed.kind != forIdle {
 			c.armed.kind = unset
 		}
@@ -89,6 +93,7 @@ func (c *conn) lend(n int, v verdict) error {
 
 // hit asks the engine.
 func (c *conn) hit() bool {
+	c.now = time.Now()
 	c.response = Response{Head: c.response.Head[:0]}
 	return c.server.opts.Engine.Hit(&c.request, &c.response)
 }
@@ -109,7 +114,7 @@ func (c *conn) send() bool {
 
 // write sends head and body in one system call, if the socket's buffer has room for them.
 func (c *conn) write(head, body []byte) (int64, error) {
-	if err := c.allowWrite(time.Now(), len(head)+len(body)); err != nil {
+	if err := c.allowWrite(c.now, len(head)+len(body)); err != nil {
 		return 0, err
 	}
 	if len(body) <= copyLimit {
@@ -174,11 +179,10 @@ func (c *conn) allowRead() error {
 	case c.armed.kind == foreign: // for a connection's first byte, or the first after an answer of net/http
 		return nil
 	}
-	now := time.Now()
-	if c.armed.kind == forIdle && c.armed.at.Sub(now) >= idle-idle/8 {
+	if c.armed.kind == forIdle && c.armed.at.Sub(c.now) >= idle-idle/8 {
 		return nil
 	}
-	return c.arm(forIdle, now.Add(idle))
+	return c.arm(forIdle, time.Now().Add(idle))
 }
 
 func (c *conn) arm(kind deadlineKind, at time.Time) error {

@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,6 +63,7 @@ type Server struct {
 	opts     Options
 	http     *http.Server
 	places   chan struct{} // one for each open connection
+	yields   bool          // the loop lets others run before it reads again
 	stopping atomic.Bool
 
 	mu    sync.Mutex // guards conns; held for one map access, or for a walk that does not wait
@@ -73,6 +75,9 @@ type Server struct {
 func New(opts Options) *Server {
 	opts = opts.withDefaults()
 	s := &Server{opts: opts, places: make(chan struct{}, opts.MaxConns), conns: map[*conn]struct{}{}}
+	// Right after an answer there is nothing to read yet: the read fails, and the scheduler waits for the socket. With one processor
+	// it pays to answer others first, by then the next request is often there (docs/edge.md). With more, yielding wakes idle ones for nothing.
+	s.yields = runtime.GOMAXPROCS(0) == 1
 	s.gone.L = &s.mu
 	// No ReadTimeout: net/http would count it from when it asked for a request, which may be any number of hits ago.
 	s.http = &http.Server{
