@@ -66,7 +66,7 @@ func (a *app) invalidate(ctx context.Context, args []string, f invalidateFlags, 
 	if err != nil {
 		return err
 	}
-	t, err := a.open(ctx, p, true)
+	t, err := a.open(ctx, p, access{readOnly: true})
 	if err != nil {
 		return err
 	}
@@ -74,9 +74,8 @@ func (a *app) invalidate(ctx context.Context, args []string, f invalidateFlags, 
 	if len(t.distributions) == 0 {
 		return usage("write its id, or auto, as `distribution:` in freshet.yaml", "the target %s has no distribution", t.name)
 	}
-	progress := ui.NewProgress(a.stderr, a.getenv, a.now)
-	engine := a.engine(t, opts, progress)
-	live, err := engine.Look(ctx, site.Manifest{}, nil)
+	engine := a.engine(t, opts)
+	live, err := engine.Look(ctx, site.Manifest{}, deploy.Nothing{})
 	if err != nil {
 		return err
 	}
@@ -92,7 +91,7 @@ func (a *app) invalidate(ctx context.Context, args []string, f invalidateFlags, 
 	if err != nil {
 		return err
 	}
-	return a.send(ctx, t, engine, progress, sends, money)
+	return a.send(ctx, t, engine, sends, money)
 }
 
 // purge is what goes to one distribution.
@@ -254,7 +253,7 @@ func (a *app) afford(ctx context.Context, p project, t *target, sends []purge, f
 }
 
 // send submits the paths and prints what became of them.
-func (a *app) send(ctx context.Context, t *target, engine *deploy.Engine, progress *ui.Progress, sends []purge, money plan.Money) error {
+func (a *app) send(ctx context.Context, t *target, engine *deploy.Engine, sends []purge, money plan.Money) error {
 	if !a.json && !a.quiet {
 		s := a.style()
 		s.Printf("Invalidate %s on %s, %s", ui.Count(money.Paths, "path"), t.names(), ui.Money(money))
@@ -276,7 +275,7 @@ func (a *app) send(ctx context.Context, t *target, engine *deploy.Engine, progre
 			break
 		}
 	}
-	progress.Clear()
+	t.progress.Clear()
 	if a.json {
 		return a.reportSent(t, sends, subs, money, err)
 	}

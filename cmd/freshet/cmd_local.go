@@ -20,41 +20,70 @@ const localHelp = `Runs an S3 server, the CloudFront control API, an edge cache 
 them. Data lie in .freshet/local beside the config; a restart finds everything
 again. A deploy to the local target uses it while it runs.
 
-Port 0 takes any free port. With --json one line is printed once it is ready.`
+Distributions and policies made through the control API are served by the same
+edge, by their domain name or an alias in the Host header:
+
+  curl -H 'Host: www.example.org' http://127.0.0.1:8080/
+
+Port 0 takes any free port. With --json one line is printed once it is ready.
+
+To try what publishes to it, --limits enforces CloudFront's limits on
+invalidations (current: 150 paths or tags and one wildcard a second; legacy:
+3,000 paths and 15 wildcards in progress), and --fault fails on purpose. Faults
+are separated by commas, as in --fault throttle=3,slow=20s:
+
+` + cloud.FaultHelp
 
 func (a *app) localCommand() *cobra.Command {
-	var addresses cloud.Addresses
+	var opts cloud.Options
+	var limits, faults string
 	cmd := &cobra.Command{
 		Use:   "local",
 		Short: "Run the embedded S3, CloudFront API, edge and console",
 		Long:  localHelp,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := readTrials(&opts, limits, faults); err != nil {
+				return err
+			}
 			p, err := a.project()
 			if err != nil {
 				return err
 			}
-			return a.local(cmd.Context(), a.dataFolder(p), addresses)
+			opts.Dir = a.dataFolder(p)
+			return a.local(cmd.Context(), opts)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&addresses.S3, "s3", "127.0.0.1:9000", "the `address` of the S3 API")
-	flags.StringVar(&addresses.Control, "control", "127.0.0.1:9001", "the `address` of the CloudFront control API")
-	flags.StringVar(&addresses.Edge, "edge", localEdge, "the `address` of the edge")
-	flags.StringVar(&addresses.Console, "console", "127.0.0.1:8081", "the `address` of the console")
+	flags.StringVar(&opts.Addresses.S3, "s3", "127.0.0.1:9000", "the `address` of the S3 API")
+	flags.StringVar(&opts.Addresses.Control, "control", "127.0.0.1:9001", "the `address` of the CloudFront control API")
+	flags.StringVar(&opts.Addresses.Edge, "edge", localEdge, "the `address` of the edge")
+	flags.StringVar(&opts.Addresses.Console, "console", "127.0.0.1:8081", "the `address` of the console")
+	flags.StringVar(&limits, "limits", string(cloud.LimitsNone), "the `name` of the limits on invalidations to enforce: current, legacy or none")
+	flags.StringVar(&faults, "fault", "", "what fails on purpose, as a `list` (see above)")
 	return cmd
 }
 
+// readTrials reads what the cloud is to make difficult.
+func readTrials(opts *cloud.Options, limits, faults string) (err error) {
+	if opts.Limits, err = cloud.ParseLimits(limits); err != nil {
+		return usage("`freshet local --help` explains --limits", "%w", err)
+	}
+	if opts.Faults, err = cloud.ParseFaults(faults); err != nil {
+		return usage("`freshet local --help` lists the faults", "%w", err)
+	}
+	return nil
+}
+
 // local runs the cloud until ctx ends.
-func (a *app) local(ctx context.Context, dir string, addresses cloud.Addresses) error {
+func (a *app) local(ctx context.Context, opts cloud.Options) error {
 	level := slog.LevelWarn
 	if a.verbose {
 		level = slog.LevelDebug
 	}
-	c, err := cloud.Start(ctx, cloud.Options{
-		Dir: dir, Addresses: addresses, Announce: true, Now: a.now,
-		Logger: slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})),
-	})
+	opts.Announce, opts.Now = true, a.now
+	opts.Logger = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	c, err := cloud.Start(ctx, opts)
 	var taken *cloud.ListenError
 	if errors.As(err, &taken) {
 		return &failure{err, exitFailed, fmt.Sprintf("something else uses that address; choose another with --%s 127.0.0.1:0", taken.Flag)}

@@ -34,11 +34,14 @@ func (a *app) plan(ctx context.Context, f planFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	pub, err := a.prepare(ctx, p, deploy.Options{}, nil, true)
+	pub, err := a.scanned(ctx, p, deploy.Options{}, access{readOnly: true})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, pub.target.close()) }()
+	if err := pub.look(ctx); err != nil {
+		return err
+	}
 	if f.out != "" {
 		if err := pub.writePlan(f.out); err != nil {
 			return err

@@ -73,7 +73,7 @@ func (pub *publication) marked() []report.Object {
 	for _, s := range pub.plan.Steps {
 		marks[s.Object.Key] = map[plan.Op]report.Mark{
 			plan.OpAdd: report.MarkAdded, plan.OpUpdate: report.MarkUpdated, plan.OpHeaders: report.MarkHeaders,
-			plan.OpRemove: report.MarkRemoved, plan.OpRetire: report.MarkRetired,
+			plan.OpRemove: report.MarkRemoved, plan.OpSweep: report.MarkRemoved, plan.OpRetire: report.MarkRetired,
 		}[s.Op]
 	}
 	var out []report.Object

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"time"
 
+	"github.com/freshet/freshet/internal/presence"
 	"github.com/freshet/freshet/internal/publish/deploy"
 	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/release"
@@ -15,40 +16,47 @@ import (
 	"github.com/freshet/freshet/internal/ui"
 )
 
-// publication is a site held against a target: what plan shows and deploy
-// carries out.
+// publication is a site held against a target: what plan shows and what deploy,
+// rollback and sweep carry out.
 type publication struct {
-	files    files
+	app      *app
+	project  project
+	files    files // the scanned site; empty where it does not come from a folder
 	target   *target
 	engine   *deploy.Engine
 	live     plan.Live
 	plan     plan.Plan
-	progress *ui.Progress
 	ledger   string // why the month's count is not whole, "" where it is
 	made     time.Time
-	stored   *planFile // the plan to carry out, nil to make one
+	stored   *planFile         // the plan to carry out, nil to make one
+	revision *release.Revision // what the site was built from, nil where nobody knows
 }
 
-// prepare scans the site, opens the target and makes the plan. The caller
-// closes the target. With readOnly nothing can be written. A stored plan is
-// made again and must come out the same.
-func (a *app) prepare(ctx context.Context, p project, opts deploy.Options, stored *planFile, readOnly bool) (pub *publication, err error) {
-	pub = &publication{stored: stored}
-	if pub.files, err = a.scan(ctx, p); err != nil {
+// connect opens the target. The caller closes it.
+func (a *app) connect(ctx context.Context, p project, opts deploy.Options, access access) (*publication, error) {
+	t, err := a.open(ctx, p, access)
+	if err != nil {
 		return nil, err
 	}
-	if pub.files.why != "" {
-		a.tell("publishing %s: %s", pub.files.why, pub.files.dir)
-	}
-	if pub.target, err = a.open(ctx, p, readOnly); err != nil {
+	return &publication{app: a, project: p, target: t, engine: a.engine(t, opts)}, nil
+}
+
+// scanned is connect for a site that comes from its folder, which is read
+// first: a site that cannot be published asks nothing of the target.
+func (a *app) scanned(ctx context.Context, p project, opts deploy.Options, access access) (*publication, error) {
+	files, err := a.scan(ctx, p)
+	if err != nil {
 		return nil, err
 	}
-	if err := checkKeys(pub.files.manifest, pub.target.prefix); err != nil {
-		return nil, errors.Join(err, pub.target.close())
+	if files.why != "" {
+		a.tell("publishing %s: %s", files.why, files.dir)
 	}
-	pub.progress = ui.NewProgress(a.stderr, a.getenv, a.now)
-	pub.engine = a.engine(pub.target, opts, pub.progress)
-	if err := pub.look(ctx, a, p); err != nil {
+	pub, err := a.connect(ctx, p, opts, access)
+	if err != nil {
+		return nil, err
+	}
+	pub.files = files
+	if err := checkKeys(files.manifest, pub.target.prefix); err != nil {
 		return nil, errors.Join(err, pub.target.close())
 	}
 	return pub, nil
@@ -66,53 +74,69 @@ func checkKeys(m site.Manifest, prefix string) error {
 	return nil
 }
 
-// look reads what is live and plans against it.
-func (pub *publication) look(ctx context.Context, a *app, p project) (err error) {
-	if pub.live, err = pub.engine.Look(ctx, pub.files.manifest, deploy.NewSource(pub.files.scanned)); err != nil {
-		return err
-	}
-	pub.progress.Clear()
-	id, err := release.NewID(pub.live.State.NextNumber(), rand.Reader)
+// look reads what is live and plans against it, for who only wants to see it.
+func (pub *publication) look(ctx context.Context) error {
+	live, err := pub.engine.Look(ctx, pub.files.manifest, deploy.NewFiles(pub.files.scanned))
 	if err != nil {
 		return err
 	}
-	pub.made = a.now().UTC()
+	_, err = pub.decide(ctx, live, pub.files.manifest, "", plan.Make)
+	return err
+}
+
+// decide makes the plan that turns what is live into want.
+func (pub *publication) decide(ctx context.Context, live plan.Live, want site.Manifest, restores release.ID, how func(plan.Input) plan.Plan) (plan.Plan, error) {
+	pub.live = live
+	pub.target.progress.Clear()
+	id, err := release.NewID(pub.live.State.NextNumber(), rand.Reader)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	pub.made = pub.app.now().UTC()
 	if pub.stored != nil {
-		return pub.again(p)
+		return pub.again()
 	}
-	input := plan.Input{
-		Release: id, Site: pub.files.manifest, Live: pub.live, Now: pub.made,
-		Distributions: pub.target.forPlan(pub.files.manifest.Objects()), Spending: spending(p, pub.target),
-	}
-	pub.plan = plan.Make(input)
+	input := pub.input(want, spending(pub.project, pub.target))
+	input.Release, input.Restores = id, restores
+	pub.plan = how(input)
 	if pub.plan.Paths() > 0 && !input.Spending.Free {
-		if err := pub.count(ctx, a, &input.Spending); err != nil {
-			return err
+		if err := pub.count(ctx, &input.Spending); err != nil {
+			return plan.Plan{}, err
 		}
-		pub.plan = plan.Make(input)
+		pub.plan = how(input)
 	}
-	return nil
+	return pub.plan, nil
+}
+
+func (pub *publication) input(want site.Manifest, spend plan.Spending) plan.Input {
+	return plan.Input{
+		Site: want, Live: pub.live, Now: pub.made, Distributions: pub.target.forPlan(want.Objects()), Spending: spend,
+		Retain: pub.project.Retain,
+	}
 }
 
 // again makes the stored plan anew from what it was made from, and refuses if
 // it comes out differently.
-func (pub *publication) again(p project) error {
-	spend := spending(p, pub.target)
+func (pub *publication) again() (plan.Plan, error) {
+	spend := spending(pub.project, pub.target)
 	var id release.ID
 	id, pub.made, spend.Used = pub.stored.inputs()
-	pub.plan = plan.Make(plan.Input{
-		Release: id, Site: pub.files.manifest, Live: pub.live, Now: pub.made,
-		Distributions: pub.target.forPlan(pub.files.manifest.Objects()), Spending: spend,
-	})
-	return pub.stored.unchanged(pub)
+	input := pub.input(pub.files.manifest, spend)
+	input.Release = id
+	pub.plan = plan.Make(input)
+	return pub.plan, pub.stored.unchanged(pub)
 }
 
 // engine wires the engine to an open target.
-func (a *app) engine(t *target, opts deploy.Options, progress *ui.Progress) *deploy.Engine {
+func (a *app) engine(t *target, opts deploy.Options) *deploy.Engine {
 	opts.Distributions, opts.Limits = t.forEngine(), t.limits
-	opts.Jobs, opts.Now, opts.Writer = jobs, a.now, writer()
-	if !a.json && !a.quiet {
-		opts.Events = progress.Event
+	opts.Jobs, opts.Now = jobs, a.now
+	opts.Lock.Writer = writer()
+	if here, err := presence.Default(); err == nil {
+		opts.Lock.Announce, opts.Lock.Gone, opts.Lock.Host = here.Announce, here.Gone, presence.Host()
+	}
+	if a.talks() {
+		opts.Events = t.progress.Event
 	}
 	return deploy.New(t.store, t.cdn, t.record, opts)
 }

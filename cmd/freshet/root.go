@@ -65,7 +65,8 @@ func (a *app) root() *cobra.Command {
 		return &failure{err: err, code: exitUsage, hint: fmt.Sprintf("`%s --help` lists the flags%s", cmd.CommandPath(), suggestFlag(cmd, err))}
 	})
 	root.AddCommand(a.buildCommand(), a.cleanCommand(), a.planCommand(), a.deployCommand(), a.invalidateCommand(),
-		a.statusCommand(), a.localCommand(), a.versionCommand())
+		a.rollbackCommand(), a.sweepCommand(), a.statusCommand(), a.historyCommand(), a.policyCommand(), a.localCommand(),
+		a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	return root
 }
@@ -91,14 +92,17 @@ func (a *app) style() ui.Style { return ui.NewStyle(a.stdout, a.getenv) }
 // say prints a line of the result for people, unless they asked for JSON or
 // silence.
 func (a *app) say(format string, args ...any) {
-	if !a.json && !a.quiet {
+	if a.talks() {
 		a.style().Printf(format, args...)
 	}
 }
 
+// talks reports whether anybody wants to be told what goes on.
+func (a *app) talks() bool { return !a.json && !a.quiet }
+
 // tell prints a line beside the result, on standard error.
 func (a *app) tell(format string, args ...any) {
-	if !a.quiet && !a.json {
+	if a.talks() {
 		fmt.Fprintf(a.stderr, format+"\n", args...)
 	}
 }

@@ -23,15 +23,15 @@ func spending(p project, t *target) plan.Spending {
 }
 
 // count asks what the account has used of the month.
-func (pub *publication) count(ctx context.Context, a *app, s *plan.Spending) error {
-	usage, err := a.usage(ctx, pub.target)
+func (pub *publication) count(ctx context.Context, s *plan.Spending) error {
+	usage, err := pub.app.usage(ctx, pub.target)
 	if err != nil {
 		return err
 	}
 	s.Used, pub.ledger = usage.Used, usage.Note
 	if !usage.Whole {
 		// What this target's own releases have taken is known in any case.
-		s.Used = max(s.Used, pub.live.State.Current.PathsIn(a.now()))
+		s.Used = max(s.Used, pub.live.State.Current.PathsIn(pub.app.now()))
 	}
 	return nil
 }

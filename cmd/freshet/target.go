@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/publish/remote/readonly"
 	"github.com/freshet/freshet/internal/publish/remote/s3"
+	"github.com/freshet/freshet/internal/ui"
 )
 
 // target is an open target: where to publish and through what.
@@ -25,9 +25,10 @@ type target struct {
 	record        *release.Record
 	distributions []distribution
 	limits        invalidation.Limits
-	endpoint      string       // of the control API, "" for AWS; what the ledger is kept for
-	url           string       // where viewers go, "" where nobody knows
-	embedded      bool         // the target is the embedded cloud
+	endpoint      string // of the control API, "" for AWS; what the ledger is kept for
+	url           string // where viewers go, "" where nobody knows
+	embedded      bool   // the target is the embedded cloud
+	progress      *ui.Progress
 	started       *cloud.Cloud // the embedded cloud, if this process started it
 }
 
@@ -42,14 +43,19 @@ func (t *target) close() error {
 // jobs is how many requests run at once.
 const jobs = 32
 
-// open connects to the target that the flags and the config name. With
-// readOnly nothing can be written to the bucket through it.
-func (a *app) open(ctx context.Context, p project, readOnly bool) (t *target, err error) {
+// access is how a command uses the bucket.
+type access struct {
+	readOnly bool // nothing can be written
+	noLock   bool // writes have no conditions: nothing keeps two deploys apart
+}
+
+// open connects to the target that the flags and the config name.
+func (a *app) open(ctx context.Context, p project, access access) (t *target, err error) {
 	named, err := p.Target(a.targetName)
 	if err != nil {
 		return nil, err
 	}
-	t = &target{name: named.Name, prefix: named.Prefix, embedded: named.Embedded()}
+	t = &target{name: named.Name, prefix: named.Prefix, embedded: named.Embedded(), progress: ui.NewProgress(a.stderr, a.getenv, a.now)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.close())
@@ -67,15 +73,15 @@ func (a *app) open(ctx context.Context, p project, readOnly bool) (t *target, er
 	}
 	t.store, err = s3.Open(ctx, s3.Options{
 		Bucket: named.Bucket, Prefix: named.Prefix, Region: named.Region, Endpoint: named.Endpoint,
-		Credentials: keys, Isolated: t.embedded, MaxConns: 2 * jobs,
+		Credentials: keys, Isolated: t.embedded, MaxConns: 2 * jobs, OnRetry: a.retryNotes(t),
 	})
 	if err != nil {
 		return t, err
 	}
-	if readOnly {
+	if access.readOnly {
 		t.store = readonly.Store{Store: t.store}
 	}
-	if t.record, err = release.Open(ctx, t.store, rand.Reader); err != nil {
+	if t.record, err = release.Open(ctx, t.store, release.Options{Unconditional: access.noLock}); err != nil {
 		return t, err
 	}
 	t.url = named.URL
@@ -88,6 +94,14 @@ func (a *app) open(ctx context.Context, p project, readOnly bool) (t *target, er
 		t.url = "http://" + localEdge // where it is to be seen when this process is gone
 	}
 	return t, nil
+}
+
+// retryNotes shows what the SDK repeats by itself.
+func (a *app) retryNotes(t *target) func(string) {
+	if !a.talks() {
+		return nil
+	}
+	return t.progress.Note
 }
 
 // patience is how long a command waits for another process that has the

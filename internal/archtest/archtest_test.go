@@ -26,6 +26,9 @@ var allowed = map[string][]string{
 	"durable": {},
 	"nearest": {},
 
+	// presence says whether a process of this machine is gone.
+	"presence": {},
+
 	"publish/rules":              {"site"},
 	"publish/invalidation":       {"site", "publish/invalidation/cover"},
 	"publish/invalidation/cover": {},
@@ -49,6 +52,8 @@ var allowed = map[string][]string{
 	"project/config": {"nearest"},
 	"project/detect": {},
 	"project/build":  {},
+
+	"project/revision": {},
 
 	"cloud/objects":    {"durable"},
 	"cloud/control":    {"durable"},
@@ -74,6 +79,7 @@ var exclusive = map[string][]string{
 	"github.com/spf13/cobra":        {"cmd/freshet"},
 	"github.com/spf13/pflag":        {"cmd/freshet"},
 	"github.com/klauspost/compress": {"publish/release"},
+	"github.com/gofrs/flock":        {"presence"},
 }
 
 // pure packages decide and do nothing: no context, no files, no network.

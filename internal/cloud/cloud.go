@@ -8,6 +8,10 @@
 // by the owner only, that one process at a time has a folder, and that a
 // restart finds buckets, distributions and invalidations again. What the parts
 // do is theirs: objects, control, edge and console never see each other.
+//
+// Every distribution that the control API makes has an edge of its own behind
+// the same port. Viewers reach it by its domain name or an alias in the Host
+// header, and the default distribution by any other name.
 package cloud
 
 import (
@@ -49,6 +53,8 @@ type Options struct {
 	Addresses Addresses
 	// Announce lets other processes find this one with Find.
 	Announce bool
+	Limits   Limits           // on invalidations; "" means none
+	Faults   Faults           // shown on purpose; the zero value has none
 	Random   io.Reader        // nil means crypto/rand
 	Now      func() time.Time // nil means time.Now
 	Logger   *slog.Logger     // nil discards
@@ -199,12 +205,19 @@ func (e *ListenError) Unwrap() error { return e.Err }
 // there; the edge is configured when it returns.
 func (c *Cloud) openControl(ctx context.Context) error {
 	c.edges = newEdges(c.store, c.opts)
-	domain := hostOf(c.info.Edge)
+	edgeHost := hostOf(c.info.Edge)
 	server, err := control.Open(filepath.Join(c.opts.Dir, "control.db"), c.edges, control.Options{
 		Credentials: control.Credentials{AccessKeyID: c.info.AccessKeyID, SecretAccessKey: c.info.SecretAccessKey},
 		Now:         c.opts.Now, Rand: c.opts.Random, Logger: c.opts.Logger,
-		Domain:      func(string) string { return domain },
-		CheckConfig: c.edges.check,
+		// The default distribution is shown with the address that works everywhere.
+		Domain: func(id string) string {
+			if id == c.info.Distribution {
+				return edgeHost
+			}
+			return withPort(domainOf(id), edgeHost)
+		},
+		CheckConfig: c.edges.check, Removed: c.edges.remove,
+		Limits: c.opts.Limits.control(), Delay: c.opts.Faults.Slow, DocumentedReuse: c.opts.Faults.Documented, Fault: c.opts.Faults.control(),
 	})
 	if err != nil {
 		return err
@@ -220,10 +233,10 @@ func (c *Cloud) openControl(ctx context.Context) error {
 
 // serve starts the HTTP servers.
 func (c *Cloud) serve(l listeners) {
-	c.servers.start(l.s3, c.store.Handler(objects.HandlerOptions{
+	c.servers.start(l.s3, c.opts.Faults.s3(c.store.Handler(objects.HandlerOptions{
 		Credentials: []objects.Credentials{{AccessKeyID: c.info.AccessKeyID, SecretAccessKey: c.info.SecretAccessKey}},
 		Region:      Region, Logger: c.opts.Logger,
-	}))
+	})))
 	c.servers.start(l.control, c.control.Handler())
 	c.servers.startEdge(l.edge, http.HandlerFunc(c.edges.serveViewer), c.edges)
 	if l.console != nil {

@@ -109,3 +109,11 @@ func hostOf(base string) string {
 	}
 	return u.Host
 }
+
+// withPort adds the port of host to name, unless it is the usual one of HTTP.
+func withPort(name, host string) string {
+	if _, port, err := net.SplitHostPort(host); err == nil && port != "80" {
+		return net.JoinHostPort(name, port)
+	}
+	return name
+}

@@ -53,22 +53,27 @@ func (e *Env) deploy(ctx context.Context, kill func()) (deploy.Result, error) {
 	if err != nil {
 		return deploy.Result{}, err
 	}
-	source := deploy.NewSource(files)
-	live, err := engine.Look(ctx, want, source)
-	if err != nil {
-		return deploy.Result{}, err
-	}
-	id, err := release.NewID(live.State.NextNumber(), rand.Reader)
-	if err != nil {
-		return deploy.Result{}, err
-	}
-	e.Plan = plan.Make(plan.Input{Release: id, Site: want, Live: live, Distributions: shown, Spending: e.Spending, Now: time.Now().UTC()})
-	items := e.Plan.Purges[0].Cover.Paths()
-	e.shared.sent = append(e.shared.sent, items)
-	if e.alter != nil {
-		e.alter(&e.Plan)
-	}
-	res, err := engine.Run(ctx, e.Plan, live, source)
+	var items []string
+	res, err := engine.Publish(ctx, deploy.Job{
+		Want: func(context.Context, release.State) (site.Manifest, deploy.Source, error) {
+			return want, deploy.NewFiles(files), nil
+		},
+		Plan: func(_ context.Context, live plan.Live, want site.Manifest) (plan.Plan, error) {
+			id, err := release.NewID(live.State.NextNumber(), rand.Reader)
+			if err != nil {
+				return plan.Plan{}, err
+			}
+			e.Plan = plan.Make(plan.Input{
+				Release: id, Site: want, Live: live, Distributions: shown, Spending: e.Spending, Retain: e.Retain, Now: time.Now().UTC(),
+			})
+			items = e.Plan.Purges[0].Cover.Paths()
+			e.shared.sent = append(e.shared.sent, items)
+			if e.alter != nil {
+				e.alter(&e.Plan)
+			}
+			return e.Plan, nil
+		},
+	})
 	if err == nil {
 		e.shared.whole = append(e.shared.whole, items)
 		e.remember(want, files)
@@ -97,7 +102,7 @@ func (e *Env) scan(ctx context.Context) ([]scan.File, site.Manifest, error) {
 // engine connects to the target.
 func (e *Env) engine(ctx context.Context) (*deploy.Engine, []plan.Distribution, error) {
 	info, store, cdn := e.shared.info, e.store(e.prefix, e.client("s3")), e.control(e.client("cloudfront"))
-	record, err := release.Open(ctx, store, rand.Reader)
+	record, err := release.Open(ctx, store, release.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,9 +117,14 @@ func (e *Env) engine(ctx context.Context) (*deploy.Engine, []plan.Distribution, 
 	view := rules.View{Prefix: e.prefix, RootObject: d.DefaultRootObject, OriginPath: d.Origins[0].Path}
 	return deploy.New(store, cdn, record, deploy.Options{
 		Distributions: []deploy.Distribution{{ID: d.ID, View: view, Viewer: &oneByOne{Viewer: edge}}},
-		Limits:        e.Spending.Limits, Jobs: 8, Wait: cmp.Or(e.Wait, time.Minute), Writer: "testenv", NoVerify: e.alter != nil,
+		Limits:        e.Spending.Limits, Jobs: 8, Wait: cmp.Or(e.Wait, time.Minute), NoVerify: e.alter != nil,
+		Lock: release.LockOptions{Writer: "testenv", Timeout: time.Minute, Gone: gone},
 	}), []plan.Distribution{{ID: d.ID, View: view, TagHeader: d.TagHeader}}, nil
 }
+
+// gone says that whoever holds the lock is dead: an Env publishes one at a
+// time.
+func gone(string, string) bool { return true }
 
 // oneByOne is a viewer that asks one question at a time, and so never dials a
 // connection that it does not use; see shared.transport.
@@ -162,7 +172,7 @@ func (e *Env) remember(want site.Manifest, files []scan.File) {
 // State is the record of the target as it stands.
 func (e *Env) State() release.State {
 	e.tb.Helper()
-	record, err := release.Open(context.Background(), e.store(e.prefix, e.client("s3")), rand.Reader)
+	record, err := release.Open(context.Background(), e.store(e.prefix, e.client("s3")), release.Options{})
 	if err != nil {
 		e.tb.Fatalf("open the record: %v", err)
 	}

@@ -38,6 +38,7 @@ const (
 	Lose             // the service does what it is asked, and the answer is lost
 	Kill             // the publisher dies before it sends the request
 	KillLate         // the publisher dies before it reads the answer
+	dead             // it is dead already
 )
 
 var errKilled = errors.New("killed")
@@ -77,7 +78,7 @@ func (a *armed) decide(c Call) Outcome {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.dead {
-		return Kill
+		return dead
 	}
 	a.n++
 	c.N = a.n
@@ -101,6 +102,8 @@ func (c *client) Do(req *http.Request) (*http.Response, error) {
 		c.sent(req.WithContext(context.WithoutCancel(req.Context())))
 		running.kill()
 		return nil, errKilled
+	case dead: // an answer that nobody repeats the request for
+		return refusal(req, http.StatusBadRequest, "Dead"), nil
 	case Lose:
 		c.sent(req)
 		return nil, io.ErrUnexpectedEOF

@@ -14,6 +14,7 @@ import (
 
 	"github.com/freshet/freshet/internal/publish/deploy"
 	"github.com/freshet/freshet/internal/publish/plan"
+	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/publish/rules"
 	"github.com/freshet/freshet/internal/site"
 	"github.com/freshet/freshet/internal/testenv"
@@ -294,7 +295,7 @@ func TestSomebodyElse(t *testing.T) {
 	publish(t, e, blog())
 	e.Browse()
 	e.Delete("assets/print.css")
-	if _, err := e.Bucket().Copy(context.Background(), "404.html", "feed.xml", site.Headers{ContentType: "text/html"}); err != nil {
+	if _, err := e.Bucket().Copy(context.Background(), remote.Copy{From: "404.html", To: "feed.xml", Headers: site.Headers{ContentType: "text/html"}}); err != nil {
 		t.Fatal(err)
 	}
 	publish(t, e, blog())

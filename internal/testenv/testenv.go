@@ -49,6 +49,7 @@ type Env struct {
 	// Spending is what the next Deploy may spend; the zero value asks for the
 	// balanced policy without a budget and without limits.
 	Spending plan.Spending
+	Retain   time.Duration      // how long what was published is kept; 0 keeps it until the next release
 	Wait     time.Duration      // how long a Deploy waits for its invalidation; 0 means a minute
 	Fault    func(Call) Outcome // what happens to the next requests of the publisher; nil means nothing
 

@@ -29,6 +29,9 @@ func (s Style) Plan(v PlanView) {
 	if p.Resumes != "" {
 		s.printf("  %s\n\n", s.paint(yellow, "Finishes release "+string(p.Resumes)+", whose run was interrupted."))
 	}
+	if p.Restores != "" {
+		s.printf("  %s\n\n", s.paint(bold, "Makes release "+string(p.Restores)+" live again, as release "+string(p.Release)+"."))
+	}
 	s.steps(p.Steps, v.MaxRows)
 	s.printf("  %s\n", s.paint(dim, Summary(p)))
 	for _, w := range p.Warnings {
@@ -76,7 +79,7 @@ func (s Style) step(st plan.Step, keyColumns int) {
 	switch st.Op {
 	case plan.OpAdd:
 		sign, c = "+", green
-	case plan.OpRemove, plan.OpRetire:
+	case plan.OpRemove, plan.OpRetire, plan.OpSweep:
 		sign, c, size = "-", red, ""
 	}
 	key := string(st.Object.Key)
@@ -90,7 +93,11 @@ func (s Style) step(st plan.Step, keyColumns int) {
 func Summary(p plan.Plan) string {
 	var parts []string
 	if n, bytes := p.Count(plan.OpAdd, plan.OpUpdate); n > 0 {
-		parts = append(parts, fmt.Sprintf("%s (%s)", Count(n, "upload"), Bytes(bytes)))
+		what := "upload"
+		if p.Restores != "" {
+			what = "restored object" // copied within the bucket
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s)", Count(n, what), Bytes(bytes)))
 	}
 	if n, _ := p.Count(plan.OpHeaders); n > 0 {
 		parts = append(parts, Count(n, "header change"))
@@ -99,6 +106,9 @@ func Summary(p plan.Plan) string {
 	later, _ := p.Count(plan.OpRetire)
 	if now+later > 0 {
 		parts = append(parts, removals(now, later))
+	}
+	if n, _ := p.Count(plan.OpSweep); n > 0 {
+		parts = append(parts, Count(n, "unused asset")+" deleted")
 	}
 	parts = append(parts, Number(p.Unchanged)+" unchanged")
 	if p.Foreign > 0 {

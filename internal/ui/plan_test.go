@@ -31,7 +31,7 @@ func small() PlanView {
 				step(plan.OpAdd, plan.PhaseNewPages, "posts/invalidating-cloudfront-cache/index.html", 18_200, site.KindPage, "new page"),
 				step(plan.OpUpdate, plan.PhaseChangedPages, "index.html", 9_100, site.KindPage, "content"),
 				step(plan.OpRemove, 0, "drafts/old.html", 700, site.KindPage, "removed page"),
-				step(plan.OpRetire, 0, "theme/css/old.5be7d0a2.css", 800, site.KindImmutable, "no longer used; kept for open pages"),
+				step(plan.OpRetire, 0, "theme/css/old.5be7d0a2.css", 800, site.KindImmutable, "no longer used; kept until 22 Dec (retain: 30d)"),
 			},
 			Unchanged: 1204, Foreign: 2,
 			Warnings: []string{"something to know"},
@@ -62,7 +62,7 @@ func TestPlan(t *testing.T) {
   + posts/invalidating-cloudfront-cache/index.html   18.2 KB   new page
   ~ index.html                                        9.1 KB   content
   - drafts/old.html                                            removed page
-  - theme/css/old.5be7d0a2.css                                 no longer used; kept for open pages
+  - theme/css/old.5be7d0a2.css                                 no longer used; kept until 22 Dec (retain: 30d)
 
   2 uploads (27.3 KB) · 1 header change · 1 removal now, 1 unused asset kept · 1,204 unchanged · 2 foreign objects left alone
   warning: something to know

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/freshet/freshet/internal/publish/deploy"
@@ -11,26 +12,35 @@ import (
 
 // Progress shows the events of a run: on a terminal a line that is drawn
 // again, elsewhere one line for each stage that is over and for each retry. It
-// is not safe for concurrent use; the engine does not overlap its calls.
+// is safe for concurrent use.
 type Progress struct {
+	mu    sync.Mutex // guards what follows; held for one line
 	style Style
 	now   func() time.Time
 	drawn time.Time // when the line was drawn last
 	began map[deploy.Stage]time.Time
-	open  bool // a line stands on the terminal
-	notes map[string]bool
+	open  bool                 // a line stands on the terminal
+	notes map[string]time.Time // when a note was printed last, by its reason
 }
 
 // redraw bounds how often the line changes: more only flickers.
 const redraw = 80 * time.Millisecond
 
+// quiet is how long a note that repeats is not printed again.
+const quiet = 900 * time.Millisecond
+
 // NewProgress writes to w, which is standard error.
 func NewProgress(w io.Writer, getenv func(string) string, now func() time.Time) *Progress {
-	return &Progress{style: NewStyle(w, getenv), now: now, began: map[deploy.Stage]time.Time{}, notes: map[string]bool{}}
+	return &Progress{style: NewStyle(w, getenv), now: now, began: map[deploy.Stage]time.Time{}, notes: map[string]time.Time{}}
 }
+
+// Note shows what is tried again, outside of any stage.
+func (p *Progress) Note(text string) { p.Event(deploy.Event{Note: text}) }
 
 // Event shows e.
 func (p *Progress) Event(e deploy.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	now := p.now()
 	if _, ok := p.began[e.Stage]; !ok {
 		p.began[e.Stage] = now
@@ -45,14 +55,28 @@ func (p *Progress) Event(e deploy.Event) {
 	case p.style.terminal && now.Sub(p.drawn) >= redraw:
 		p.drawn, p.open = now, true
 		p.style.printf("\r\x1b[K  %s", clip(p.running(e, now.Sub(p.began[e.Stage])), p.style.columns-4))
-	case !p.style.terminal && strings.Contains(e.Note, "trying again") && !p.notes[e.Note]:
-		p.notes[e.Note] = true
-		p.style.printf("  %s\n", e.Note)
+	case !p.style.terminal && (e.Stage == deploy.StageLock || strings.Contains(e.Note, "trying again")):
+		p.say(e, now)
 	}
 }
 
+// say prints a note as a line of its own, unless the same has been said a
+// moment ago: many requests may fail for one reason.
+func (p *Progress) say(e deploy.Event, now time.Time) {
+	reason, _, _ := strings.Cut(e.Note, "; trying again")
+	if last, said := p.notes[reason]; said && (e.Stage == deploy.StageLock || now.Sub(last) < quiet) {
+		return
+	}
+	p.notes[reason] = now
+	p.style.printf("  %s\n", e.Note)
+}
+
 // Clear takes the unfinished line away, before something else is printed.
-func (p *Progress) Clear() { p.clear() }
+func (p *Progress) Clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+}
 
 func (p *Progress) clear() {
 	if p.open {
@@ -67,7 +91,7 @@ func finished(e deploy.Event, took time.Duration) string {
 	case deploy.StageUpload:
 		return fmt.Sprintf("sent %s of %s in %s", Bytes(e.DoneBytes), Count(e.Done, "object"), Duration(took))
 	case deploy.StageRemove:
-		return "removed " + Count(e.Done, "page")
+		return "removed " + Count(e.Done, "object")
 	case deploy.StageInvalidate:
 		return fmt.Sprintf("invalidation %s accepted: %s", e.Note, Count(e.Total, "path"))
 	case deploy.StageWait:
@@ -89,11 +113,16 @@ func (p *Progress) running(e deploy.Event, took time.Duration) string {
 		return "invalidating: " + e.Note
 	case deploy.StageWait:
 		return "waiting for " + e.Note
+	case deploy.StageLock:
+		return fmt.Sprintf("%s (%s)", e.Note, Duration(took))
 	case deploy.StageVerify:
 		if e.Note != "" {
 			return e.Note
 		}
 		return fmt.Sprintf("verifying at the edge: %s of %s", Number(e.Done), Number(e.Total))
+	}
+	if e.Note != "" {
+		return e.Note
 	}
 	return string(e.Stage)
 }

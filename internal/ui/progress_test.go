@@ -49,7 +49,7 @@ func TestProgressElsewhere(t *testing.T) {
 	}
 	p.Clear()
 	const want = `  ✓ sent 4.0 MB of 3 objects in 2.0 s
-  ✓ removed 1 page
+  ✓ removed 1 object
   Throttling; trying again in 1s
   Throttling; trying again in 2s
   ✓ invalidation I123 accepted: 5 paths

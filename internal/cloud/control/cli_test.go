@@ -124,7 +124,7 @@ func TestCLIInvalidations(t *testing.T) {
 		!strings.Contains(stderr, ": Your request contains one or more invalid invalidation paths.") {
 		t.Errorf("a path without a slash: %v %q", err, stderr)
 	}
-	_, stderr, err = c.try("delete-distribution", "--id", f.dist.ID)
+	_, stderr, err = c.try("list-functions")
 	if err == nil || !strings.Contains(stderr, "(UnsupportedOperation)") {
 		t.Errorf("an operation that is not supported: %v %q", err, stderr)
 	}
@@ -160,5 +160,108 @@ func TestCLIDistribution(t *testing.T) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || !strings.Contains(stderr, "(PreconditionFailed)") {
 		t.Errorf("an old version: %v %q", err, stderr)
+	}
+}
+
+// file writes JSON for a command's argument and returns it as file://….
+func (c *awsCLI) file(name string, v any) string {
+	c.t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(c.dir, name), data, 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	return "file://" + name
+}
+
+type object = map[string]any
+
+// The life of a distribution: made by the short form, which has legacy settings (spec: cloudfront 1.8), changed, tagged,
+// disabled, deleted.
+func TestCLIDistributionLife(t *testing.T) {
+	f := start(t, Options{Credentials: testCredentials})
+	c := newCLI(t, f)
+	made := c.run("create-distribution", "--origin-domain-name", "docs.s3.amazonaws.com", "--default-root-object", "index.html")
+	id, _ := at(made, "Distribution", "Id").(string)
+	wantAt(t, made, "InProgress", "Distribution", "Status")
+	wantAt(t, made, f.url+"/2020-05-31/distribution/"+id, "Location")
+	wantAt(t, made, "docs.s3.amazonaws.com", "Distribution", "DistributionConfig", "Origins", "Items", 0, "DomainName")
+	if at(made, "Distribution", "DistributionConfig", "DefaultCacheBehavior", "ForwardedValues") == nil {
+		t.Error("the legacy settings are gone")
+	}
+	f.deployed(t, id)
+	off := c.run("update-distribution", "--id", id, "--if-match", made["ETag"].(string), "--distribution-config", c.file("off.json", func() any {
+		cfg := at(made, "Distribution", "DistributionConfig").(object)
+		cfg["Enabled"] = false
+		return cfg
+	}()))
+	f.deployed(t, id)
+	_, stderr, err := c.try("delete-distribution", "--id", id, "--if-match", "E1")
+	if err == nil || !strings.Contains(stderr, "(PreconditionFailed)") {
+		t.Errorf("delete an old version: %v %q", err, stderr)
+	}
+	c.run("delete-distribution", "--id", id, "--if-match", off["ETag"].(string))
+
+	cfg := at(made, "Distribution", "DistributionConfig").(object)
+	cfg["CallerReference"] = "with tags"
+	tagged := c.run("create-distribution-with-tags", "--distribution-config-with-tags", c.file("tags.json", object{
+		"DistributionConfig": cfg, "Tags": object{"Items": []object{{"Key": "team", "Value": "web"}}},
+	}))
+	arn := at(tagged, "Distribution", "ARN").(string)
+	c.run("tag-resource", "--resource", arn, "--tags", "Items=[{Key=env,Value=test}]")
+	c.run("untag-resource", "--resource", arn, "--tag-keys", "Items=[team]")
+	wantAt(t, c.run("list-tags-for-resource", "--resource", arn), []any{object{"Key": "env", "Value": "test"}}, "Tags", "Items")
+	_, stderr, err = c.try("create-distribution-with-tags", "--distribution-config-with-tags", "file://tags.json")
+	if err == nil || !strings.Contains(stderr, "(DistributionAlreadyExists)") {
+		t.Errorf("the same reference: %v %q", err, stderr)
+	}
+}
+
+// The life of the three kinds of policies; what comes back is what was sent.
+func TestCLIPolicies(t *testing.T) {
+	f := start(t, Options{Credentials: testCredentials})
+	c := newCLI(t, f)
+	for _, row := range []struct {
+		kind, element, plural string
+		config                object
+	}{
+		{"cache-policy", "CachePolicy", "cache-policies", object{
+			"Name": "mine", "Comment": "", "MinTTL": 1.0, "DefaultTTL": 2.0, "MaxTTL": 3.0, "ParametersInCacheKeyAndForwardedToOrigin": object{
+				"EnableAcceptEncodingGzip": true, "EnableAcceptEncodingBrotli": false,
+				"HeadersConfig":      object{"HeaderBehavior": "whitelist", "Headers": object{"Quantity": 1.0, "Items": []any{"Origin"}}},
+				"CookiesConfig":      object{"CookieBehavior": "all"},
+				"QueryStringsConfig": object{"QueryStringBehavior": "allExcept", "QueryStrings": object{"Quantity": 1.0, "Items": []any{"a&b"}}},
+			},
+		}},
+		{"origin-request-policy", "OriginRequestPolicy", "origin-request-policies", object{
+			"Name": "mine", "HeadersConfig": object{"HeaderBehavior": "allViewer"}, "CookiesConfig": object{"CookieBehavior": "none"},
+			"QueryStringsConfig": object{"QueryStringBehavior": "all"},
+		}},
+		{"response-headers-policy", "ResponseHeadersPolicy", "response-headers-policies", object{
+			"Name": "mine", "SecurityHeadersConfig": object{"FrameOptions": object{"FrameOption": "DENY", "Override": true}},
+			"CustomHeadersConfig": object{"Quantity": 1.0, "Items": []any{object{"Header": "X-A", "Value": "<&>", "Override": true}}},
+			"CorsConfig": object{
+				"AccessControlAllowOrigins": object{"Quantity": 1.0, "Items": []any{"*"}}, "AccessControlAllowHeaders": object{"Quantity": 1.0, "Items": []any{"*"}},
+				"AccessControlAllowMethods": object{"Quantity": 1.0, "Items": []any{"ALL"}}, "AccessControlAllowCredentials": false, "OriginOverride": true,
+			},
+			"ServerTimingHeadersConfig": object{"Enabled": true, "SamplingRate": 12.5},
+		}},
+	} {
+		file := c.file(row.kind+".json", row.config)
+		made := c.run("create-"+row.kind, "--"+row.kind+"-config", file)
+		id, _ := at(made, row.element, "Id").(string)
+		wantAt(t, made, row.config, row.element, row.element+"Config")
+		wantAt(t, c.run("get-"+row.kind, "--id", id), row.config, row.element, row.element+"Config")
+		wantAt(t, c.run("get-"+row.kind+"-config", "--id", id), row.config, row.element+"Config")
+		put := c.run("update-"+row.kind, "--id", id, "--if-match", made["ETag"].(string), "--"+row.kind+"-config", file)
+		wantAt(t, c.run("list-"+row.plural, "--type", "custom"), id, row.element+"List", "Items", 0, row.element, "Id")
+		wantAt(t, c.run("list-distributions-by-"+row.kind+"-id", "--"+row.kind+"-id", id), 0.0, "DistributionIdList", "Quantity")
+		c.run("delete-"+row.kind, "--id", id, "--if-match", put["ETag"].(string))
+		_, stderr, err := c.try("get-"+row.kind, "--id", id)
+		if err == nil || !strings.Contains(stderr, "(NoSuch"+row.element+")") {
+			t.Errorf("get what was deleted: %v %q", err, stderr)
+		}
 	}
 }

@@ -78,6 +78,17 @@ type CacheBehavior struct {
 	MinTTL          *int64           `xml:"MinTTL"`
 	DefaultTTL      *int64           `xml:"DefaultTTL"`
 	MaxTTL          *int64           `xml:"MaxTTL"`
+
+	// Policies are what the IDs above name, or the legacy settings come to. They are filled in for Edges and
+	// Options.CheckConfig, and ignored elsewhere.
+	Policies BehaviorPolicies `xml:"-"`
+}
+
+// BehaviorPolicies are the policies of one behavior.
+type BehaviorPolicies struct {
+	Cache           CachePolicy
+	OriginRequest   *OriginRequestPolicy   // nil: nothing but what is in the cache key
+	ResponseHeaders *ResponseHeadersPolicy // nil: none
 }
 
 // FunctionAssociation runs a function at an event.
@@ -109,19 +120,6 @@ type CacheTagConfig struct {
 	HeaderName string `xml:"HeaderName"` // the origin's response header that carries the tags
 }
 
-// Policy is the cache policy that the behavior uses: the managed one that it names, or the equivalent of its
-// legacy settings. It fails when the named policy does not exist.
-func (b CacheBehavior) Policy() (CachePolicy, error) {
-	if b.CachePolicyID == "" {
-		return b.legacyPolicy(), nil
-	}
-	p, ok := ManagedPolicy(b.CachePolicyID)
-	if !ok {
-		return CachePolicy{}, fmt.Errorf("find cache policy %s: %w", b.CachePolicyID, errNoSuchCachePolicy())
-	}
-	return p, nil
-}
-
 // legacyPolicy translates ForwardedValues. Brotli needs a cache policy; CloudFront guide, ServingCompressedFiles.
 func (b CacheBehavior) legacyPolicy() CachePolicy {
 	lower, def, upper := b.legacyTTLs()
@@ -150,6 +148,26 @@ func (b CacheBehavior) legacyPolicy() CachePolicy {
 		p.MinTTL, p.DefaultTTL, p.MaxTTL = 0, 0, 0
 	} else if len(f.Headers) > 0 {
 		p.Headers = keyOnly(f.Headers...)
+	}
+	return p
+}
+
+// legacyOriginRequest is what the legacy settings send to the origin besides what is in the key: all query strings
+// where only some are in the key, and all headers where they turn caching off. nil is nothing.
+func (b CacheBehavior) legacyOriginRequest() *OriginRequestPolicy {
+	f := b.ForwardedValues
+	if f == nil {
+		return nil
+	}
+	p := &OriginRequestPolicy{Headers: keyNone(), Cookies: keyNone(), QueryStrings: keyNone()}
+	if f.QueryString && len(f.QueryStringCacheKeys) > 0 {
+		p.QueryStrings = keyAll()
+	}
+	if len(f.Headers) == 1 && f.Headers[0] == "*" {
+		p.Headers.Behavior = "allViewer"
+	}
+	if p.QueryStrings.Behavior == "none" && p.Headers.Behavior == "none" {
+		return nil
 	}
 	return p
 }

@@ -20,47 +20,54 @@ type stored struct {
 	rec     distributionRecord
 	doc     *node              // the whole configuration
 	cfg     DistributionConfig // what the package knows of it
+	version string             // of the configuration and of the policies that it names
 	pending int                // invalidations in progress
 }
 
 // EnsureDistribution returns the distribution whose configuration has cfg.CallerReference, as it is now, or makes
 // it from cfg. Either way the edges have the configuration when it returns, or the error says why not: a refused
-// configuration, or the context's end while edges fail.
+// configuration, or the context's end while edges fail. The API does not delete it while the Server runs.
 func (s *Server) EnsureDistribution(ctx context.Context, cfg DistributionConfig) (Distribution, error) {
 	if !s.begin() {
 		return Distribution{}, fmt.Errorf("ensure distribution: %w", errClosed)
 	}
 	defer s.calls.Done()
-	doc := cfg.document()
-	if err := s.admit(doc); err != nil {
-		return Distribution{}, fmt.Errorf("ensure distribution: %w", err)
-	}
 	var id string
 	err := s.db.Update(func(tx *bbolt.Tx) (err error) {
-		id, err = s.ensure(tx, cfg, doc)
+		id, err = s.ensure(tx, cfg.document())
 		return err
 	})
 	if err != nil {
 		return Distribution{}, fmt.Errorf("ensure distribution: %w", err)
 	}
+	s.keep(id)
 	return s.awaitDeployed(ctx, id)
 }
 
-// ensure returns the id of the distribution with the caller reference, made if there is none.
-func (s *Server) ensure(tx *bbolt.Tx, cfg DistributionConfig, doc *node) (string, error) {
-	all, err := s.parseAll(tx)
+// ensure returns the id of the distribution with the document's caller reference, made if there is none.
+func (s *Server) ensure(tx *bbolt.Tx, doc *node) (string, error) {
+	all, err := parseAll(tx)
 	if err != nil {
 		return "", err
 	}
 	for _, d := range all {
-		if d.cfg.CallerReference == cfg.CallerReference {
+		if d.cfg.CallerReference == doc.value("CallerReference") {
 			return d.rec.ID, nil
 		}
+	}
+	return s.insert(tx, all, doc, nil)
+}
+
+// insert stores a new distribution beside all others and returns its id.
+func (s *Server) insert(tx *bbolt.Tx, all []stored, doc *node, tags []tag) (string, error) {
+	cfg, err := s.admit(tx, doc)
+	if err != nil {
+		return "", err
 	}
 	if err := checkAliases(all, "", cfg.Aliases); err != nil {
 		return "", err
 	}
-	rec := distributionRecord{Modified: s.opts.Now(), Document: doc.render()}
+	rec := distributionRecord{Modified: s.opts.Now(), Document: doc.render(), Tags: tags}
 	if rec.ID, err = s.newID("E"); err != nil {
 		return "", err
 	}
@@ -114,17 +121,28 @@ func (s *Server) Distributions() ([]Distribution, error) {
 	return out, nil
 }
 
-// admit completes a configuration document and checks it.
-func (s *Server) admit(doc *node) error {
+// admit completes a configuration document, checks it, and returns it with its policies.
+func (s *Server) admit(tx *bbolt.Tx, doc *node) (DistributionConfig, error) {
 	if err := checkDocument(doc); err != nil {
-		return err
+		return DistributionConfig{}, err
 	}
 	fillDefaults(doc)
 	cfg, err := decodeConfig(doc)
 	if err != nil {
-		return errMalformed(err)
+		return cfg, errMalformed(err)
 	}
 	if err := checkConfig(cfg); err != nil {
+		return cfg, err
+	}
+	if _, err := resolve(tx, &cfg); err != nil {
+		return cfg, err
+	}
+	return cfg, s.checkResolved(cfg)
+}
+
+// checkResolved refuses a configuration whose policies do not go with it, or that the edges cannot carry out.
+func (s *Server) checkResolved(cfg DistributionConfig) error {
+	if err := checkResolved(cfg); err != nil {
 		return err
 	}
 	if err := s.opts.CheckConfig(cfg); err != nil {
@@ -173,13 +191,13 @@ func (s *Server) load(id string) (d stored, err error) {
 // loadAll reads every distribution.
 func (s *Server) loadAll() (all []stored, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) (err error) {
-		all, err = s.parseAll(tx)
+		all, err = parseAll(tx)
 		return err
 	})
 	return all, err
 }
 
-func (s *Server) parseAll(tx *bbolt.Tx) ([]stored, error) {
+func parseAll(tx *bbolt.Tx) ([]stored, error) {
 	recs, err := allDistributions(tx)
 	if err != nil {
 		return nil, err
@@ -205,17 +223,21 @@ func parseStored(tx *bbolt.Tx, rec distributionRecord) (stored, error) {
 	if err != nil {
 		return stored{}, fmt.Errorf("read distribution %s: %w", rec.ID, err)
 	}
+	version, err := resolve(tx, &cfg)
+	if err != nil && !hasCode(err, http.StatusNotFound) { // a policy of an older file, when none was checked
+		return stored{}, fmt.Errorf("read distribution %s: %w", rec.ID, err)
+	}
 	h, err := historyOf(tx, rec.ID)
 	if err != nil {
 		return stored{}, fmt.Errorf("read distribution %s: %w", rec.ID, err)
 	}
-	return stored{rec: rec, doc: doc, cfg: cfg, pending: h.pendingCount()}, nil
+	return stored{rec: rec, doc: doc, cfg: cfg, version: rec.ETag + version, pending: h.pendingCount()}, nil
 }
 
 // show is the distribution as callers see it.
 func (s *Server) show(d stored) Distribution {
 	status := "InProgress"
-	if etag, _ := s.worker(d.rec.ID).configured(); etag == d.rec.ETag {
+	if version, _ := s.worker(d.rec.ID).configured(); version == d.version {
 		status = "Deployed"
 	}
 	return Distribution{
@@ -225,16 +247,22 @@ func (s *Server) show(d stored) Distribution {
 	}
 }
 
-// distributionNode is the Distribution document; spec: cloudfront 5.9.
-func (s *Server) distributionNode(d stored) *node {
+// changedNode is the Distribution document right after a change: InProgress, however fast the edges are.
+func (s *Server) changedNode(d stored) *node {
 	shown := s.show(d)
+	shown.Status = "InProgress"
+	return distributionNode(shown, d.doc)
+}
+
+// distributionNode is the Distribution document; spec: cloudfront 5.9.
+func distributionNode(shown Distribution, config *node) *node {
 	off := func(name string) *node { return el(name, boolean("Enabled", false), number("Quantity", 0)) }
 	return el("Distribution",
 		leaf("Id", shown.ID), leaf("ARN", shown.ARN), leaf("Status", shown.Status),
 		timestamp("LastModifiedTime", shown.LastModifiedTime),
 		number("InProgressInvalidationBatches", int64(shown.InProgressInvalidationBatches)),
 		leaf("DomainName", shown.DomainName),
-		off("ActiveTrustedSigners"), off("ActiveTrustedKeyGroups"), d.doc)
+		off("ActiveTrustedSigners"), off("ActiveTrustedKeyGroups"), config)
 }
 
 func (s *Server) getDistribution(c *call) (*reply, error) {
@@ -242,7 +270,7 @@ func (s *Server) getDistribution(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reply{etag: d.rec.ETag, body: s.distributionNode(d)}, nil
+	return &reply{etag: d.rec.ETag, body: distributionNode(s.show(d), d.doc)}, nil
 }
 
 func (s *Server) getDistributionConfig(c *call) (*reply, error) {
@@ -295,18 +323,16 @@ var etagToken = regexp.MustCompile(`^[A-Z0-9]+$`)
 // updateDistribution replaces the whole configuration if the client has seen the current one;
 // spec: cloudfront 5.9.
 func (s *Server) updateDistribution(c *call) (*reply, error) {
-	id, match := c.args[0], c.header.Get("If-Match")
+	id := c.args[0]
 	if _, err := s.load(id); err != nil {
 		return nil, err
 	}
-	if !etagToken.MatchString(match) {
-		return nil, badRequest("InvalidIfMatchVersion", "The If-Match version is missing or not valid for the resource.")
-	}
-	doc, err := c.document()
+	match, err := c.ifMatch()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.admit(doc); err != nil {
+	doc, err := c.document()
+	if err != nil {
 		return nil, err
 	}
 	err = s.db.Update(func(tx *bbolt.Tx) error { return s.replace(tx, id, match, doc) })
@@ -318,7 +344,7 @@ func (s *Server) updateDistribution(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reply{etag: d.rec.ETag, body: s.distributionNode(d)}, nil
+	return &reply{etag: d.rec.ETag, body: s.changedNode(d)}, nil
 }
 
 // replace stores the new document if the version still is the one that the client names.
@@ -327,14 +353,16 @@ func (s *Server) replace(tx *bbolt.Tx, id, match string, doc *node) error {
 	if err != nil {
 		return err
 	}
-	if rec.ETag != match {
-		return &apiError{http.StatusPreconditionFailed, "PreconditionFailed",
-			"The precondition in one or more of the request fields evaluated to false."}
+	cfg, err := s.admit(tx, doc)
+	if err != nil {
+		return err
 	}
-	all, errAll := s.parseAll(tx)
+	if err := checkVersion(match, rec.ETag); err != nil {
+		return err
+	}
+	all, errAll := parseAll(tx)
 	old, errOld := parseStored(tx, rec)
-	cfg, errNew := decodeConfig(doc)
-	if err := errors.Join(errAll, errOld, errNew); err != nil {
+	if err := errors.Join(errAll, errOld); err != nil {
 		return err
 	}
 	if cfg.CallerReference != old.cfg.CallerReference {

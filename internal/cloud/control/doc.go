@@ -1,8 +1,10 @@
 // Package control is the server side of the CloudFront control API, version 2020-05-31, for the embedded cloud.
 //
-// What it is: an http.Handler that speaks REST-XML to the unmodified AWS CLI and SDKs for CreateInvalidation,
-// GetInvalidation, ListInvalidations, GetDistribution, GetDistributionConfig, ListDistributions,
-// UpdateDistribution, GetCachePolicy, GetCachePolicyConfig and ListCachePolicies, on a bbolt file.
+// What it is: an http.Handler that speaks REST-XML to the unmodified AWS CLI and SDKs, on a bbolt file, for
+//   - invalidations: Create, Get, List;
+//   - distributions: Create (also with tags), Get, GetConfig, Update, Delete, List, and their tags;
+//   - cache policies, origin request policies and response headers policies, managed and custom: Create, Get,
+//     GetConfig, Update, Delete, List, and the distributions that use one.
 //
 // What it promises:
 //   - An invalidation is on disk before it is answered, and turns Completed only after Edges.Invalidate returned
@@ -13,7 +15,9 @@
 //     same items in any order answers the earlier invalidation, with status 201; other items are refused.
 //   - A distribution's configuration survives GetDistributionConfig and UpdateDistribution element by element,
 //     those that this package does not know included. Attributes and comments are not kept.
-//   - A configuration that changed reads InProgress until Edges.Configure returned nil for it, then Deployed.
+//   - A configuration that changed, itself or by a policy that it names, reads InProgress until Edges.Configure
+//     returned nil for it, then Deployed. The answer to the change itself always says InProgress.
+//   - A policy that a distribution names is not deleted, and a distribution names no policy that does not exist.
 //
 // Decisions where the documents are silent:
 //   - The newest 10,000 invalidations of a distribution are kept; older completed ones are forgotten together
@@ -23,12 +27,17 @@
 //     Options.RefuseTags is set. A malformed tag is refused like a bad path.
 //   - A path with %7E is accepted, recorded and not handed to Edges. A percent sign that does not begin an escape
 //     is refused as a raw unsafe character.
-//   - A request body has at most 1 MiB, whatever it holds.
+//   - A request body has at most 1 MiB and 50,000 elements, whatever it holds.
+//   - Limits per second are counted over all distributions, and a batch of more than one second's worth is refused
+//     as BatchTooLarge; it could never be accepted.
+//   - A distribution that was disabled is deleted only once it is Deployed again; the caller reference of a deleted
+//     one may be used again. What EnsureDistribution made is not deleted: ResourceInUse.
+//   - Deleting a distribution forgets its invalidations, also those in progress.
 //
-// What it leaves out: creating, copying and deleting distributions, origin groups as a behavior's target, custom
-// cache policies, rate limits, signed query strings (presigned URLs), and every operation not named above, which
-// is answered with an XML error that names it. Fields without a meaning for a local edge (certificates, geographic
-// restrictions, logging, web ACLs, functions' existence) are kept and not checked.
+// What it leaves out: copying distributions, staging, tenants, origin groups as a behavior's target, origin access
+// controls, functions, signed query strings (presigned URLs), and every operation not named above, which is answered
+// with an XML error that names it. Fields without a meaning for a local edge (certificates, geographic restrictions,
+// logging, web ACLs, functions' existence) are kept and not checked.
 //
 // Specification: AWS API Reference and Developer Guide of Amazon CloudFront, service model 2020-05-31, and the
 // project's fact sheet, cited below as "spec: cloudfront 1.5", read 2026-11.

@@ -39,6 +39,12 @@ func asAPIError(err error) *apiError {
 		"CloudFront encountered an internal error. Please try again."}
 }
 
+// hasCode is whether err is an answer with the status.
+func hasCode(err error, status int) bool {
+	var e *apiError
+	return errors.As(err, &e) && e.status == status
+}
+
 func badRequest(code, message string) *apiError {
 	return &apiError{http.StatusBadRequest, code, message}
 }
@@ -80,9 +86,13 @@ func errTooLarge() *apiError {
 		fmt.Sprintf("Invalidation batch specified is too large: a request body has at most %d bytes.", maxBody)}
 }
 
-func errReusedReference() *apiError {
-	// spec: cloudfront 1.5, the code and text observed; the documented InvalidationBatchAlreadyExists is in no model.
-	return invalidArgument("Your request contains a caller reference that was used for a previous invalidation batch for the same distribution.")
+func (s *Server) errReusedReference() *apiError {
+	// spec: cloudfront 1.5, the code and text observed; the documented one is in no service model.
+	const text = "Your request contains a caller reference that was used for a previous invalidation batch for the same distribution."
+	if s.opts.DocumentedReuse {
+		return &apiError{http.StatusConflict, "InvalidationBatchAlreadyExists", text}
+	}
+	return invalidArgument(text)
 }
 
 func errInvalidPaths() *apiError {

@@ -16,6 +16,12 @@ func FuzzParseXML(f *testing.F) {
 	f.Add([]byte(`<InvalidationBatch><CallerReference>x</CallerReference><Paths><Quantity>1</Quantity><Items><Path>/a&amp;&#xD;</Path></Items></Paths></InvalidationBatch>`))
 	f.Add([]byte(`<a:b xmlns:a="http://cloudfront.amazonaws.com/doc/2020-05-31/"><:c/><d:/></a:b>`))
 	f.Add([]byte("<a>\n <b>\n </b></a>"))
+	f.Add([]byte(sampleConfig))
+	for _, k := range policyKinds() {
+		for _, rec := range k.managed() {
+			f.Add(rec.Document)
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		doc, err := parseXML(data)
 		if err != nil {
@@ -36,7 +42,27 @@ func FuzzParseXML(f *testing.F) {
 				_ = checkConfig(cfg)
 			}
 		}
+		for _, k := range policyKinds() {
+			if k.check(doc) == nil && k.path == "response-headers-policy" {
+				checkSendable(t, doc)
+			}
+		}
+		_, _ = parseTags(doc)
 	})
+}
+
+// checkSendable fails if an accepted policy has a header that no answer can carry.
+func checkSendable(t *testing.T, doc *node) {
+	t.Helper()
+	p, err := decodeResponseHeadersPolicy("", doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range p.Set {
+		if !validHeaderName(h.Name) || !validHeaderValue(h.Value) {
+			t.Errorf("accepted %q: %q", h.Name, h.Value)
+		}
+	}
 }
 
 // An accepted path is printable ASCII that RFC 1738 allows raw, or escapes.
@@ -110,4 +136,18 @@ func TestRenderProperty(t *testing.T) {
 			t.Fatal("no element")
 		}
 	})
+}
+
+// Text in a hundred thousand pieces takes a moment, not minutes, and elements are counted.
+func TestParseXMLIsBounded(t *testing.T) {
+	pieces := "<a>" + strings.Repeat("x<!---->", maxBody/8) + "</a>"
+	doc, err := parseXML([]byte(pieces))
+	if err != nil || len(doc.text) != maxBody/8 {
+		t.Errorf("text in pieces: %v", err)
+	}
+	for n, want := range map[int]bool{maxElements - 1: true, maxElements: false} {
+		if _, err := parseXML([]byte("<a>" + strings.Repeat("<b/>", n) + "</a>")); (err == nil) != want {
+			t.Errorf("%d elements below the root: %v", n, err)
+		}
+	}
 }

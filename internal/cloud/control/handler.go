@@ -39,18 +39,21 @@ type reply struct {
 	status   int    // 0 is 200
 	etag     string // "" sends none
 	location string // "" sends none
-	body     *node
+	body     *node  // nil sends none
 }
 
 // Handler returns the API. It answers any path; mount it at the root of a listener.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	requestID, err := s.requestID()
+	requestID, err := s.newUUID()
 	if err != nil {
 		s.opts.Logger.Error("request id not made", "error", err)
 	}
 	answer, err := s.answer(w, r)
+	if errors.Is(err, errDropped) {
+		panic(http.ErrAbortHandler) // closes the connection without an answer
+	}
 	if err != nil {
 		e := asAPIError(err)
 		if e.status >= http.StatusInternalServerError {
@@ -61,8 +64,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	answer.write(w, requestID)
 }
 
-// requestID makes a random UUID (version 4).
-func (s *Server) requestID() (string, error) {
+// newUUID makes a random UUID (version 4).
+func (s *Server) newUUID() (string, error) {
 	var b [16]byte
 	err := s.randomBytes(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
@@ -72,14 +75,18 @@ func (s *Server) requestID() (string, error) {
 func (a *reply) write(w http.ResponseWriter, requestID string) {
 	h := w.Header()
 	h.Set("x-amzn-RequestId", requestID)
-	h.Set("Content-Type", "text/xml")
 	if a.etag != "" {
 		h.Set("ETag", a.etag) // a bare token; spec: cloudfront 5.9
 	}
 	if a.location != "" {
 		h.Set("Location", a.location)
 	}
+	if a.body == nil {
+		w.WriteHeader(max(a.status, http.StatusOK))
+		return
+	}
 	body := a.body.render()
+	h.Set("Content-Type", "text/xml")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(max(a.status, http.StatusOK))
 	// A client that is gone is nobody's error.
@@ -123,8 +130,14 @@ func (s *Server) carryOut(op operation, c *call) (*reply, error) {
 			return nil, err
 		}
 	}
+	if fault.Drop {
+		return nil, errDropped
+	}
 	return nil, failure
 }
+
+// errDropped ends a request without an answer.
+var errDropped = errors.New("a test wanted no answer")
 
 // baseURL is where the client reached the API.
 func baseURL(r *http.Request) string {
@@ -146,41 +159,37 @@ type operation struct {
 
 // operations are the ones that are served.
 func operations() []operation {
-	return []operation{
+	all := []operation{
 		{"CreateInvalidation", "POST", "distribution/{}/invalidation", (*Server).createInvalidation},
 		{"ListInvalidations", "GET", "distribution/{}/invalidation", (*Server).listInvalidations},
 		{"GetInvalidation", "GET", "distribution/{}/invalidation/{}", (*Server).getInvalidation},
+		{"CreateDistribution", "POST", "distribution", (*Server).createDistribution},
 		{"ListDistributions", "GET", "distribution", (*Server).listDistributions},
 		{"GetDistribution", "GET", "distribution/{}", (*Server).getDistribution},
+		{"DeleteDistribution", "DELETE", "distribution/{}", (*Server).deleteDistribution},
 		{"GetDistributionConfig", "GET", "distribution/{}/config", (*Server).getDistributionConfig},
 		{"UpdateDistribution", "PUT", "distribution/{}/config", (*Server).updateDistribution},
-		{"ListCachePolicies", "GET", "cache-policy", (*Server).listCachePolicies},
-		{"GetCachePolicy", "GET", "cache-policy/{}", (*Server).getCachePolicy},
-		{"GetCachePolicyConfig", "GET", "cache-policy/{}/config", (*Server).getCachePolicyConfig},
+		{"ListTagsForResource", "GET", "tagging", (*Server).listTags},
+		{"TagResource", "POST", "tagging", (*Server).changeTags},
 	}
+	for _, k := range policyKinds() {
+		all = append(all, k.operations()...)
+	}
+	return all
 }
 
 // unserved are operations that people are likely to try; named so that the answer can name them.
 func unserved() []operation {
 	return []operation{
-		{name: "CreateDistribution", method: "POST", pattern: "distribution"},
-		{name: "DeleteDistribution", method: "DELETE", pattern: "distribution/{}"},
 		{name: "CopyDistribution", method: "POST", pattern: "distribution/{}/copy"},
 		{name: "UpdateDistributionWithStagingConfig", method: "PUT", pattern: "distribution/{}/promote-staging-config"},
 		{name: "CreateInvalidationForDistributionTenant", method: "POST", pattern: "distribution-tenant/{}/invalidation"},
 		{name: "ListInvalidationsForDistributionTenant", method: "GET", pattern: "distribution-tenant/{}/invalidation"},
 		{name: "GetInvalidationForDistributionTenant", method: "GET", pattern: "distribution-tenant/{}/invalidation/{}"},
-		{name: "CreateCachePolicy", method: "POST", pattern: "cache-policy"},
-		{name: "UpdateCachePolicy", method: "PUT", pattern: "cache-policy/{}"},
-		{name: "DeleteCachePolicy", method: "DELETE", pattern: "cache-policy/{}"},
 		{name: "CreateFunction", method: "POST", pattern: "function"},
 		{name: "ListFunctions", method: "GET", pattern: "function"},
 		{name: "CreateOriginAccessControl", method: "POST", pattern: "origin-access-control"},
 		{name: "ListOriginAccessControls", method: "GET", pattern: "origin-access-control"},
-		{name: "CreateResponseHeadersPolicy", method: "POST", pattern: "response-headers-policy"},
-		{name: "ListResponseHeadersPolicies", method: "GET", pattern: "response-headers-policy"},
-		{name: "ListTagsForResource", method: "GET", pattern: "tagging"},
-		{name: "TagResource or UntagResource", method: "POST", pattern: "tagging"},
 	}
 }
 
@@ -233,6 +242,24 @@ func (c *call) document() (*node, error) {
 		return nil, errMalformed(err)
 	}
 	return doc, nil
+}
+
+// ifMatch reads the version that a change is meant for; spec: cloudfront 5.9.
+func (c *call) ifMatch() (string, error) {
+	match := c.header.Get("If-Match")
+	if !etagToken.MatchString(match) {
+		return "", badRequest("InvalidIfMatchVersion", "The If-Match version is missing or not valid for the resource.")
+	}
+	return match, nil
+}
+
+// checkVersion compares the version that a client has seen with the current one.
+func checkVersion(match, etag string) error {
+	if match == etag {
+		return nil
+	}
+	return &apiError{http.StatusPreconditionFailed, "PreconditionFailed",
+		"The precondition in one or more of the request fields evaluated to false."}
 }
 
 func errUnexpectedRoot(have, want string) error {

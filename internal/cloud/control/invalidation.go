@@ -114,9 +114,12 @@ func (s *Server) accept(distribution string, b batch) (rec invalidationRecord, s
 		if found {
 			rec, status = earlier, h.status(earlier)
 			if !sameItems(earlier.Items, b.items) {
-				return errReusedReference()
+				return s.errReusedReference()
 			}
 			return nil
+		}
+		if err := s.pace.check(s.opts.Limits, loadOf(b.items), h, s.opts.Now()); err != nil {
+			return err
 		}
 		rec = invalidationRecord{Reference: b.reference, Created: s.opts.Now(), Items: b.items}
 		if rec.ID, err = s.newID("I"); err != nil {

@@ -1,9 +1,10 @@
 package control
 
 import (
-	"crypto/sha256"
-	"encoding/base32"
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -72,18 +73,9 @@ func ManagedPolicy(id string) (CachePolicy, bool) {
 	return all[i], true
 }
 
-// etag is a token that stays the same as long as the policy's document does.
-func (p CachePolicy) etag() string {
-	sum := sha256.Sum256(p.configNode().render())
-	return "E" + base32.StdEncoding.EncodeToString(sum[:])[:13]
-}
+func (p CachePolicy) id() string { return p.ID }
 
-// node is the policy's document, CachePolicy of the service model.
-func (p CachePolicy) node() *node {
-	return el("CachePolicy",
-		leaf("Id", p.ID), timestamp("LastModifiedTime", policiesRead), p.configNode())
-}
-
+// configNode is the policy's configuration, CachePolicyConfig of the service model.
 func (p CachePolicy) configNode() *node {
 	return el("CachePolicyConfig",
 		leaf("Comment", p.Comment), leaf("Name", p.Name),
@@ -106,52 +98,169 @@ func (k KeyPart) node(config, behavior, names string) *node {
 	return n
 }
 
-func (s *Server) getCachePolicy(c *call) (*reply, error) {
-	p, ok := ManagedPolicy(c.args[0])
-	if !ok {
-		return nil, errNoSuchCachePolicy()
-	}
-	return &reply{etag: p.etag(), body: p.node()}, nil
-}
+// maxTTL is the longest lifetime that is accepted: 100 years in seconds. CloudFront Developer Guide, "Maximum TTL",
+// read 2026-11.
+const maxTTL = 3_153_600_000
 
-func (s *Server) getCachePolicyConfig(c *call) (*reply, error) {
-	p, ok := ManagedPolicy(c.args[0])
-	if !ok {
-		return nil, errNoSuchCachePolicy()
-	}
-	return &reply{etag: p.etag(), body: p.configNode()}, nil
-}
+// maxKeyNames and maxKeyBytes bound the names that a policy lists of one kind; spec: cloudfront 4.2.
+const (
+	maxKeyNames = 10
+	maxKeyBytes = 1024
+)
 
-// listCachePolicies lists the managed policies, or nothing for Type=custom.
-func (s *Server) listCachePolicies(c *call) (*reply, error) {
-	p, err := c.page()
+// checkCachePolicy completes and checks a CachePolicyConfig document.
+func checkCachePolicy(doc *node) error {
+	if doc.child("MinTTL") == nil {
+		return invalidArgument("The parameter MinTTL is required.")
+	}
+	if err := fillTTLs(doc); err != nil {
+		return err
+	}
+	p, err := decodeCachePolicy("", doc)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var all []CachePolicy
-	switch kind := c.query.Get("Type"); kind {
-	case "", "managed":
-		all = ManagedPolicies()
-	case "custom":
+	if p.MinTTL > p.DefaultTTL || p.DefaultTTL > p.MaxTTL {
+		return invalidArgument("The parameters MinTTL, DefaultTTL and MaxTTL must not decrease in this order.")
+	}
+	if err := checkKeyPart("Header", "CachePolicy", p.Headers, "none", "whitelist"); err != nil {
+		return err
+	}
+	if err := checkKeyPart("Cookie", "CachePolicy", p.Cookies, "none", "whitelist", "allExcept", "all"); err != nil {
+		return err
+	}
+	if err := checkKeyPart("QueryString", "CachePolicy", p.QueryStrings, "none", "whitelist", "allExcept", "all"); err != nil {
+		return err
+	}
+	return checkDisabled(p)
+}
+
+// checkDisabled refuses a key for what is never cached, as CloudFront does.
+func checkDisabled(p CachePolicy) error {
+	if p.MaxTTL > 0 {
+		return nil
+	}
+	for name, used := range map[string]bool{
+		"EnableAcceptEncodingGzip": p.EnableGzip, "EnableAcceptEncodingBrotli": p.EnableBrotli,
+		"HeaderBehavior": p.Headers.Behavior != "none", "CookieBehavior": p.Cookies.Behavior != "none",
+		"QueryStringBehavior": p.QueryStrings.Behavior != "none",
+	} {
+		if used {
+			return invalidArgument("The parameter %s is invalid for policy with caching disabled.", name)
+		}
+	}
+	return nil
+}
+
+// fillTTLs adds the default and the maximum where they are left out: a day and a year, or what is set if that is
+// more. CloudFront API Reference, CachePolicyConfig.
+func fillTTLs(doc *node) error {
+	var set CacheBehavior
+	var err error
+	for name, to := range map[string]**int64{"MinTTL": &set.MinTTL, "DefaultTTL": &set.DefaultTTL, "MaxTTL": &set.MaxTTL} {
+		if *to, err = doc.wholeSeconds(name); err != nil {
+			return err
+		}
+	}
+	_, def, upper := set.legacyTTLs()
+	doc.defaults(number("DefaultTTL", def), number("MaxTTL", upper))
+	return nil
+}
+
+// wholeSeconds reads a number of seconds; nil without the element.
+func (n *node) wholeSeconds(name string) (*int64, error) {
+	c := n.child(name)
+	if c == nil {
+		return nil, nil
+	}
+	v, err := strconv.ParseInt(strings.TrimSpace(c.text), 10, 64)
+	if err != nil {
+		return nil, errMalformed(fmt.Errorf("%s is not a number", name))
+	}
+	if v < 0 || v > maxTTL {
+		return nil, invalidArgument("The parameter %s is invalid: %d.", name, v)
+	}
+	return &v, nil
+}
+
+// decodeCachePolicy reads a complete CachePolicyConfig document.
+func decodeCachePolicy(id string, doc *node) (CachePolicy, error) {
+	p := CachePolicy{ID: id, Name: doc.value("Name"), Comment: doc.value("Comment")}
+	for name, to := range map[string]*time.Duration{"MinTTL": &p.MinTTL, "DefaultTTL": &p.DefaultTTL, "MaxTTL": &p.MaxTTL} {
+		v, err := doc.wholeSeconds(name)
+		if err != nil {
+			return p, err
+		}
+		if v != nil {
+			*to = seconds(*v)
+		}
+	}
+	key := doc.child("ParametersInCacheKeyAndForwardedToOrigin")
+	var err error
+	if p.EnableGzip, err = key.flag("EnableAcceptEncodingGzip"); err != nil {
+		return p, err
+	}
+	if p.EnableBrotli, err = key.flag("EnableAcceptEncodingBrotli"); err != nil {
+		return p, err
+	}
+	p.Headers = keyPart(key.child("HeadersConfig"), "HeaderBehavior", "Headers")
+	p.Cookies = keyPart(key.child("CookiesConfig"), "CookieBehavior", "Cookies")
+	p.QueryStrings = keyPart(key.child("QueryStringsConfig"), "QueryStringBehavior", "QueryStrings")
+	return p, nil
+}
+
+// keyPart reads what KeyPart.node writes; none without it.
+func keyPart(config *node, behavior, names string) KeyPart {
+	k := KeyPart{Behavior: config.value(behavior), Names: config.child(names).items()}
+	if k.Behavior == "" {
+		k.Behavior = "none"
+	}
+	return k
+}
+
+// items are the texts of a list.
+func (n *node) items() []string {
+	var out []string
+	for _, item := range n.child("Items").children() {
+		out = append(out, item.text)
+	}
+	return out
+}
+
+// flag reads a boolean; false without the element.
+func (n *node) flag(name string) (bool, error) {
+	switch v := strings.TrimSpace(n.value(name)); v {
+	case "true":
+		return true, nil
+	case "false", "":
+		return false, nil
 	default:
-		return nil, invalidArgument("The parameter Type is invalid: %s.", kind)
+		return false, errMalformed(fmt.Errorf("%s is neither true nor false", name))
 	}
-	shown, next, err := cut(all, p, func(p CachePolicy) string { return p.ID })
-	if err != nil {
-		return nil, err
-	}
-	var items []*node
-	for _, policy := range shown {
-		items = append(items, el("CachePolicySummary", leaf("Type", "managed"), policy.node()))
-	}
-	body := list("CachePolicyList", items...)
-	body.kids = append(body.kids, number("MaxItems", int64(p.max)))
-	if next != "" {
-		body.kids = append(body.kids, leaf("NextMarker", next))
-	}
-	return &reply{body: body}, nil
 }
 
-func errNoSuchCachePolicy() *apiError {
-	return notFound("NoSuchCachePolicy", "The specified cache policy does not exist.")
+// checkKeyPart wants a behavior of those allowed, names where it needs them, and not too many; what is Header,
+// Cookie or QueryString.
+func checkKeyPart(what, policy string, k KeyPart, allowed ...string) error {
+	if !slices.Contains(allowed, k.Behavior) {
+		return invalidArgument("The parameter %sBehavior is invalid: %s.", what, k.Behavior)
+	}
+	named := k.Behavior == "whitelist" || k.Behavior == "allExcept" || k.Behavior == "allViewerAndWhitelistCloudFront"
+	if named != (len(k.Names) > 0) {
+		return invalidArgument("The parameter %ss must have names if and only if %sBehavior lists some.", what, what)
+	}
+	if len(k.Names) > maxKeyNames {
+		return badRequest("TooMany"+what+"sIn"+policy, fmt.Sprintf("The number of names (%d) exceeds the maximum of %d.", len(k.Names), maxKeyNames))
+	}
+	bytes := 0
+	for _, name := range k.Names {
+		bytes += len(name)
+		if name == "" || what == "Header" && !validHeaderName(name) {
+			return invalidArgument("The parameter %ss contains an invalid name: %q.", what, name)
+		}
+	}
+	if bytes > maxKeyBytes {
+		return invalidArgument("The names of %ss have more than %d characters together.", what, maxKeyBytes)
+	}
+	return nil
 }

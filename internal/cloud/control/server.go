@@ -68,6 +68,17 @@ type Options struct {
 	CheckConfig func(DistributionConfig) error
 	// RefuseTags answers 400 for a batch with a tag on a distribution without CacheTagConfig. Off: accepted, no effect.
 	RefuseTags bool
+	// DocumentedReuse answers a caller reference that is used again with other items as the guide says, with 409
+	// InvalidationBatchAlreadyExists. Off: 400 InvalidArgument, as CloudFront was observed to.
+	DocumentedReuse bool
+	// Limits are how many invalidations are taken; the zero value is no limit.
+	Limits Limits
+	// Delay is how long after its acceptance an invalidation reaches Edges, at the least, and so how long it is
+	// InProgress; 0 is not at all. Close does not wait for it.
+	Delay time.Duration
+	// Removed is called after a distribution was deleted and nothing of it is under way at Edges any more. It may be
+	// called twice. nil is nobody.
+	Removed func(distribution string)
 	// History is how many invalidations of a distribution are kept; 0 is 10,000.
 	History int
 	// CloseWait bounds how long Close waits for invalidations in progress; 0 is 10 seconds.
@@ -83,6 +94,7 @@ type Fault struct {
 	Code        string // as in Throttling
 	Message     string
 	AfterEffect bool // the operation is carried out, and its answer replaced by the error
+	Drop        bool // the connection is closed without an answer; Status, Code and Message are not used
 }
 
 // Server holds the state behind the control API. It is safe for concurrent use.
@@ -104,6 +116,9 @@ type Server struct {
 	mu      sync.Mutex
 	closed  bool
 	workers map[string]*worker
+	own     map[string]bool // distributions that the API does not delete
+
+	pace pace // of invalidations; used in write transactions only
 
 	// randMu guards opts.Rand; held while reading from it.
 	randMu sync.Mutex
@@ -123,7 +138,8 @@ func Open(path string, edges Edges, opts Options) (*Server, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{
 		db: db, edges: edges, opts: opts.withDefaults(),
-		ctx: ctx, cancel: cancel, closing: make(chan struct{}), drain: make(chan struct{}), workers: map[string]*worker{},
+		ctx: ctx, cancel: cancel, closing: make(chan struct{}), drain: make(chan struct{}),
+		workers: map[string]*worker{}, own: map[string]bool{},
 	}
 	all, err := s.records()
 	if err != nil {
@@ -151,6 +167,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CheckConfig == nil {
 		o.CheckConfig = func(DistributionConfig) error { return nil }
+	}
+	if o.Removed == nil {
+		o.Removed = func(string) {}
 	}
 	if o.History <= 0 {
 		o.History = defaultHistory

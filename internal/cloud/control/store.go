@@ -27,6 +27,7 @@ const lockWait = 2 * time.Second
 //	    ids                   invalidation ID → sequence
 //	    references            SHA-256 of the caller reference → sequence
 //	    pending               sequence → nothing; an invalidation is Completed once it is gone from here
+//	policies/<kind>           ID → policyRecord, custom ones only
 //
 // Sequences are 8 bytes, big-endian, so the bucket's order is the order of acceptance.
 var (
@@ -37,6 +38,7 @@ var (
 	idsBucket           = []byte("ids")
 	referencesBucket    = []byte("references")
 	pendingBucket       = []byte("pending")
+	policiesBucket      = []byte("policies")
 
 	formatKey = []byte("format")
 )
@@ -47,6 +49,7 @@ type distributionRecord struct {
 	ETag     string    `json:"etag"`
 	Modified time.Time `json:"modified"`
 	Document []byte    `json:"document"` // the DistributionConfig document
+	Tags     []tag     `json:"tags,omitempty"`
 }
 
 // invalidationRecord is an invalidation in the file.
@@ -71,9 +74,14 @@ func openDB(path string) (*bbolt.DB, error) {
 }
 
 func prepare(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, distributionsBucket, invalidationsBucket} {
+	for _, name := range [][]byte{metaBucket, distributionsBucket, invalidationsBucket, policiesBucket} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return fmt.Errorf("make bucket %s: %w", name, err)
+		}
+	}
+	for _, k := range policyKinds() {
+		if _, err := tx.Bucket(policiesBucket).CreateBucketIfNotExists([]byte(k.path)); err != nil {
+			return fmt.Errorf("make bucket of %s: %w", k.path, err)
 		}
 	}
 	meta := tx.Bucket(metaBucket)
@@ -131,6 +139,15 @@ func putDistribution(tx *bbolt.Tx, rec distributionRecord) error {
 		if _, err := b.CreateBucketIfNotExists(name); err != nil {
 			return fmt.Errorf("write distribution %s: %w", rec.ID, err)
 		}
+	}
+	return nil
+}
+
+// removeDistribution forgets a distribution and its invalidations.
+func removeDistribution(tx *bbolt.Tx, id string) error {
+	err := errors.Join(tx.Bucket(distributionsBucket).Delete([]byte(id)), tx.Bucket(invalidationsBucket).DeleteBucket([]byte(id)))
+	if err != nil {
+		return fmt.Errorf("delete distribution %s: %w", id, err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,6 +24,9 @@ func checkDocument(doc *node) error {
 // checkConfig refuses what CloudFront refuses and a local edge could not carry out either; codes by the service
 // model; spec: cloudfront 5.1 to 5.4.
 func checkConfig(cfg DistributionConfig) error {
+	if err := checkCounts(cfg); err != nil {
+		return err
+	}
 	if strings.TrimSpace(cfg.CallerReference) == "" {
 		return invalidArgument("The parameter CallerReference is required.")
 	}
@@ -49,6 +53,23 @@ func checkConfig(cfg DistributionConfig) error {
 	return nil
 }
 
+// checkCounts refuses more than CloudFront has room for; spec: cloudfront 5.3.
+func checkCounts(cfg DistributionConfig) error {
+	for _, c := range []struct {
+		have, most int
+		code       string
+	}{
+		{len(cfg.CacheBehaviors), 75, "TooManyCacheBehaviors"},
+		{len(cfg.Origins), 100, "TooManyOrigins"},
+		{len(cfg.Aliases), 100, "TooManyDistributionCNAMEs"},
+	} {
+		if c.have > c.most {
+			return badRequest(c.code, fmt.Sprintf("A distribution has at most %d of these, not %d.", c.most, c.have))
+		}
+	}
+	return nil
+}
+
 // validRootObject follows the guide's DefaultRootObject: at most 255 characters of a small set; a leading slash is
 // accepted, as there.
 func validRootObject(name string) bool {
@@ -71,7 +92,38 @@ func checkOrigins(origins []Origin) error {
 		case (o.S3Origin == nil) == (o.CustomOrigin == nil):
 			return invalidArgument("The origin %s needs either S3OriginConfig or CustomOriginConfig.", o.ID)
 		}
+		if err := checkCustomOrigin(o); err != nil {
+			return err
+		}
 		seen[o.ID] = true
+	}
+	return nil
+}
+
+// checkCustomOrigin refuses a host, port, protocol or header that no request could be sent with.
+func checkCustomOrigin(o Origin) error {
+	if !onlyBytes(o.DomainName, "-._:[]") {
+		return invalidArgument("The parameter DomainName of an origin is not a host name: %s.", o.DomainName)
+	}
+	if len(o.CustomHeaders) > 30 { // CloudFront Developer Guide, "Quotas on custom headers", read 2026-11
+		return badRequest("TooManyOriginCustomHeaders", "Your request contains too many origin custom headers.")
+	}
+	for _, h := range o.CustomHeaders {
+		if !validHeaderName(h.Name) || !validHeaderValue(h.Value) || untouchable(h.Name) {
+			return invalidArgument("The origin header %q is invalid.", h.Name)
+		}
+	}
+	c := o.CustomOrigin
+	if c == nil {
+		return nil
+	}
+	if !slices.Contains([]string{"http-only", "match-viewer", "https-only"}, c.ProtocolPolicy) {
+		return invalidArgument("The parameter OriginProtocolPolicy is invalid: %s.", c.ProtocolPolicy)
+	}
+	for _, port := range []int{c.HTTPPort, c.HTTPSPort} {
+		if port < 1 || port > 65535 {
+			return invalidArgument("The parameter HTTPPort or HTTPSPort is invalid: %d.", port)
+		}
 	}
 	return nil
 }
@@ -99,8 +151,7 @@ func validPattern(p string) bool {
 }
 
 func checkBehavior(b CacheBehavior, origins []Origin) error {
-	i := slices.IndexFunc(origins, func(o Origin) bool { return o.ID == b.TargetOriginID })
-	if i < 0 {
+	if !slices.ContainsFunc(origins, func(o Origin) bool { return o.ID == b.TargetOriginID }) {
 		return notFound("NoSuchOrigin", "One or more of your origins or origin groups do not exist.")
 	}
 	if !slices.Contains([]string{"allow-all", "https-only", "redirect-to-https"}, b.ViewerProtocolPolicy) {
@@ -114,7 +165,7 @@ func checkBehavior(b CacheBehavior, origins []Origin) error {
 			return badRequest("InvalidFunctionAssociation", "The specified function association is invalid.")
 		}
 	}
-	return checkPolicy(b, origins[i])
+	return checkPolicy(b)
 }
 
 // checkMethods knows the three sets that CloudFront offers; CloudFront API Reference, AllowedMethods.
@@ -134,7 +185,7 @@ func methodSet(methods []string) string {
 }
 
 // checkPolicy wants a cache policy or the legacy settings, not both; spec: cloudfront 5.3.
-func checkPolicy(b CacheBehavior, origin Origin) error {
+func checkPolicy(b CacheBehavior) error {
 	legacy := b.ForwardedValues != nil
 	if (b.CachePolicyID != "") == legacy {
 		return invalidArgument("The parameters CachePolicyId and ForwardedValues exclude each other, and one of them is required.")
@@ -142,15 +193,32 @@ func checkPolicy(b CacheBehavior, origin Origin) error {
 	if legacy {
 		if lower, def, upper := b.legacyTTLs(); lower < 0 || lower > def || def > upper {
 			return badRequest("InvalidTTLOrder", "The TTL order specified is not valid.")
+		} else if upper > maxTTL {
+			return invalidArgument("The parameter MaxTTL is invalid: %d.", upper)
 		}
 	}
-	p, err := b.Policy()
-	if err != nil {
-		return errNoSuchCachePolicy()
+	return nil
+}
+
+// checkResolved refuses policies that do not go with an origin. A bucket answers to its own host name only;
+// spec: cloudfront 4.2.
+func checkResolved(cfg DistributionConfig) error {
+	for _, b := range append([]CacheBehavior{cfg.DefaultCacheBehavior}, cfg.CacheBehaviors...) {
+		if err := checkS3Headers(b, cfg.Origins); err != nil {
+			return err
+		}
 	}
-	// A bucket answers to its own host name only; spec: cloudfront 4.2.
+	return nil
+}
+
+func checkS3Headers(b CacheBehavior, origins []Origin) error {
+	names := b.Policies.Cache.Headers.Names
+	if p := b.Policies.OriginRequest; p != nil && p.Headers.Behavior == "whitelist" {
+		names = slices.Concat(names, p.Headers.Names)
+	}
+	bucket := func(o Origin) bool { return o.ID == b.TargetOriginID && o.S3Origin != nil }
 	host := func(name string) bool { return strings.EqualFold(name, "Host") }
-	if origin.S3Origin != nil && slices.ContainsFunc(p.Headers.Names, host) {
+	if slices.ContainsFunc(origins, bucket) && slices.ContainsFunc(names, host) {
 		return badRequest("InvalidHeadersForS3Origin", "The headers specified are not valid for an Amazon S3 origin.")
 	}
 	return nil
@@ -168,7 +236,7 @@ func checkErrorResponse(r CustomErrorResponse) error {
 		return invalidArgument("The parameters ResponseCode and ResponsePagePath need each other.")
 	case r.ResponsePagePath != "" && r.ResponsePagePath[0] != '/':
 		return invalidArgument("The parameter ResponsePagePath must begin with a slash: %s.", r.ResponsePagePath)
-	case r.ErrorCachingMinTTL < 0:
+	case r.ErrorCachingMinTTL < 0 || r.ErrorCachingMinTTL > maxTTL:
 		return invalidArgument("The parameter ErrorCachingMinTTL is invalid: %d.", r.ErrorCachingMinTTL)
 	}
 	return nil

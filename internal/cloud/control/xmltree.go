@@ -17,6 +17,10 @@ const namespace = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
 // maxDepth is how deeply elements of a request may nest. The deepest documented path has 9 levels.
 const maxDepth = 32
 
+// maxElements is how many elements a request may have. The largest that mean something are batches of some thousand
+// paths and distributions of some thousand settings.
+const maxElements = 50_000
+
 // node is one XML element: either text or children. Requests are read into it and answers written from it, so
 // that elements which the package has no type for are kept. The methods work on a nil node, which has nothing.
 type node struct {
@@ -100,22 +104,23 @@ func (n *node) children() []*node {
 // errTextBetween refuses mixed content, which the API does not have and the tree could not keep.
 var errTextBetween = errors.New("text between elements")
 
-// parseXML reads one document of at most maxDepth levels. It needs neither an XML declaration nor an order of
-// elements; spec: cloudfront 1.7. The root's namespace must be the API's or absent. White space between
-// elements, comments, attributes and prefixes are dropped. Document type declarations are refused.
+// parseXML reads one document of at most maxDepth levels and maxElements elements, in time and memory that grow
+// with its length only. It needs neither an XML declaration nor an order of elements; spec: cloudfront 1.7. The
+// root's namespace must be the API's or absent. White space between elements, comments, attributes and prefixes are
+// dropped. Document type declarations are refused.
 func parseXML(data []byte) (*node, error) {
 	dec := xml.NewDecoder(bytes.NewReader(data))
 	top := &node{}
-	stack := []*node{top}
+	b := builder{stack: []*node{top}}
 	for {
 		tok, err := dec.Token()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil {
-			return nil, fmt.Errorf("parse XML: %w", err)
+		if err == nil {
+			err = b.add(tok)
 		}
-		if stack, err = grow(stack, tok); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("parse XML: %w", err)
 		}
 	}
@@ -125,36 +130,55 @@ func parseXML(data []byte) (*node, error) {
 	return top.kids[0], nil
 }
 
-// grow adds one token to the tree whose open elements are in stack and returns the open elements after it.
-func grow(stack []*node, tok xml.Token) ([]*node, error) {
-	open := stack[len(stack)-1]
+// builder makes a tree of tokens.
+type builder struct {
+	stack    []*node // the open elements; the first is above the root
+	elements int
+	text     strings.Builder // of the innermost open element, which has no children yet
+}
+
+// add takes one token.
+func (b *builder) add(tok xml.Token) error {
+	open := b.stack[len(b.stack)-1]
 	switch t := tok.(type) {
 	case xml.StartElement:
-		if len(stack) > maxDepth {
-			return nil, fmt.Errorf("more than %d levels of elements", maxDepth)
-		}
-		if ns := t.Name.Space; len(stack) == 1 && ns != "" && ns != namespace {
-			return nil, fmt.Errorf("unknown namespace %q", ns)
-		}
-		if strings.TrimSpace(open.text) != "" {
-			return nil, errTextBetween
-		}
-		n := &node{name: t.Name.Local}
-		open.kids = append(open.kids, n)
-		open.text = ""
-		return append(stack, n), nil
+		return b.start(open, t)
 	case xml.EndElement:
-		return stack[:len(stack)-1], nil
+		if len(open.kids) == 0 {
+			open.text = b.text.String()
+		}
+		b.text.Reset()
+		b.stack = b.stack[:len(b.stack)-1]
 	case xml.CharData:
-		if len(stack) > 1 && len(open.kids) == 0 {
-			open.text += string(t)
+		if len(b.stack) > 1 && len(open.kids) == 0 {
+			b.text.Write(t)
 		} else if len(bytes.TrimSpace(t)) > 0 {
-			return nil, errTextBetween
+			return errTextBetween
 		}
 	case xml.Directive:
-		return nil, errors.New("document type declarations are not accepted")
+		return errors.New("document type declarations are not accepted")
 	}
-	return stack, nil
+	return nil
+}
+
+func (b *builder) start(open *node, t xml.StartElement) error {
+	if len(b.stack) > maxDepth {
+		return fmt.Errorf("more than %d levels of elements", maxDepth)
+	}
+	if b.elements++; b.elements > maxElements {
+		return fmt.Errorf("more than %d elements", maxElements)
+	}
+	if ns := t.Name.Space; len(b.stack) == 1 && ns != "" && ns != namespace {
+		return fmt.Errorf("unknown namespace %q", ns)
+	}
+	if strings.TrimSpace(b.text.String()) != "" {
+		return errTextBetween
+	}
+	b.text.Reset()
+	n := &node{name: t.Name.Local}
+	open.kids = append(open.kids, n)
+	b.stack = append(b.stack, n)
+	return nil
 }
 
 // render writes the document with declaration and namespace, as the API answers.

@@ -48,6 +48,12 @@ type Behavior struct {
 	CacheOptions   bool                    // cache OPTIONS too, under a key of its own
 	Rewrite        func(uri string) string // viewer-request rewrite of the path, before the look-up; nil for none
 	ViewerProtocol Protocol                // default AllowAll
+
+	// OriginHeaderMode says what OriginHeaders means: SelectAll sends all viewer headers, SelectAllExcept all but those named
+	// (Host is one of them), any other mode those named.
+	OriginHeaderMode           Mode
+	OriginQuery, OriginCookies Selection        // sent to the origin besides what is in the key
+	ResponseHeaders            *ResponseHeaders // changes what viewers see; nil for nothing
 }
 
 // Mode says which of a request's names a cache policy takes.

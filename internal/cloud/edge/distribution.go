@@ -30,8 +30,11 @@ type behavior struct {
 	origin  Origin
 	headers []string // Policy.Headers, canonical and sorted
 	forward []string // headers and OriginHeaders, canonical
+	listed  []string // OriginHeaders, canonical
 	cached  bool     // false with caching disabled
 	cookies bool     // cookies are forwarded
+
+	originQueries, originCookies Selection // in the key or not
 }
 
 // compile checks cfg and makes it ready.
@@ -78,6 +81,8 @@ func compileBehavior(b Behavior, origins map[string]Origin) (*behavior, error) {
 		Behavior: b, origin: origin,
 		cached:  !b.Policy.disabled(),
 		cookies: b.Policy.Cookies.Mode != SelectNone,
+
+		originQueries: b.Policy.Query.or(b.OriginQuery), originCookies: b.Policy.Cookies.or(b.OriginCookies),
 	}
 	for _, name := range b.Policy.Headers {
 		ready.headers = append(ready.headers, textproto.CanonicalMIMEHeaderKey(name))
@@ -85,7 +90,10 @@ func compileBehavior(b Behavior, origins map[string]Origin) (*behavior, error) {
 	slices.Sort(ready.headers)
 	ready.forward = slices.Clone(ready.headers)
 	for _, name := range b.OriginHeaders {
-		ready.forward = append(ready.forward, textproto.CanonicalMIMEHeaderKey(name))
+		ready.listed = append(ready.listed, textproto.CanonicalMIMEHeaderKey(name))
+	}
+	if b.OriginHeaderMode != SelectAllExcept {
+		ready.forward = append(ready.forward, ready.listed...)
 	}
 	return ready, nil
 }

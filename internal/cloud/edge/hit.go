@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/freshet/freshet/internal/cloud/edge/front"
 )
@@ -25,15 +26,14 @@ func (e *Edge) Hit(rq *front.Request, resp *front.Response) bool {
 	if len(rq.Target) > maxURL || !s.read(rq, e.opts.Now()) {
 		return false
 	}
-	t, refused := e.aim(d, &s.request)
-	if refused != nil || !t.b.cached || t.b.cookies || len(t.b.headers) > 0 {
+	if s.target.aim(d, &s.request) != nil || !s.plain() {
 		return false
 	}
-	o := e.store.get(t.key)
+	o := e.store.get(s.target.key)
 	if o == nil || !o.fresh(s.start) {
 		return false
 	}
-	p := e.prepare(d, o)
+	p := e.prepare(&s.target, o)
 	if p == nil {
 		return false
 	}
@@ -52,27 +52,42 @@ func (e *Edge) Hit(rq *front.Request, resp *front.Response) bool {
 // scratch is what one look-up needs beside the request, kept for the next one.
 type scratch struct {
 	request
-	conditional bool // If-None-Match or If-Modified-Since is there
+	target      target
+	text        []byte // what path and query are views of
+	conditional bool   // If-None-Match or If-Modified-Since is there
+	foreign     bool   // Origin is there
 	ids         *rand.ChaCha8
 	encoding    []string // an earlier request's only Accept-Encoding: most requests have one of few
+}
+
+// plain says whether an object alone can be the answer: nothing but path, query and coding is in the key,
+// and the behaviour's policy looks at nothing of the request.
+func (s *scratch) plain() bool {
+	b := s.target.b
+	if !b.cached || b.cookies || len(b.headers) > 0 {
+		return false
+	}
+	p := b.ResponseHeaders
+	return p == nil || p.ServerTiming == nil && (p.CORS == nil || !s.foreign)
 }
 
 // newScratch seeds the ids from the edge's own source of randomness.
 func (e *Edge) newScratch() *scratch {
 	var seed [32]byte
 	_, _ = io.ReadFull(e.opts.Rand, seed[:]) // without it ids are alike; nothing else hangs on them
-	return &scratch{request: request{header: http.Header{}}, ids: rand.NewChaCha8(seed)}
+	return &scratch{request: request{header: http.Header{}, borrowed: true}, ids: rand.NewChaCha8(seed)}
 }
 
 // read takes over what a hit can depend on; false if that is more than Hit looks at.
 func (s *scratch) read(rq *front.Request, now time.Time) bool {
 	clear(s.header)
-	s.conditional = false
+	s.conditional, s.foreign = false, false
 	s.method, s.start = http.MethodGet, now
 	if rq.Head {
 		s.method = http.MethodHead
 	}
-	s.path, s.query, _ = strings.Cut(string(rq.Target), "?")
+	s.text = append(s.text[:0], rq.Target...)
+	s.path, s.query, _ = strings.Cut(unsafe.String(unsafe.SliceData(s.text), len(s.text)), "?")
 	for _, f := range rq.Fields {
 		switch name := matters(f); name {
 		case "":
@@ -81,6 +96,8 @@ func (s *scratch) read(rq *front.Request, now time.Time) bool {
 		case "If-None-Match", "If-Modified-Since":
 			s.conditional = true
 			s.header[name] = append(s.header[name], string(f.Value))
+		case "Origin":
+			s.foreign = true
 		default:
 			return false
 		}
@@ -107,6 +124,10 @@ func matters(f front.Field) string {
 	case len("Range"):
 		if f.Is("range") {
 			return "Range"
+		}
+	case len("Origin"):
+		if f.Is("origin") {
+			return "Origin"
 		}
 	case len("If-Range"): // and If-Match
 		if f.Is("if-range") || f.Is("if-match") {
@@ -136,6 +157,7 @@ func matters(f front.Field) string {
 type prepared struct {
 	e          *Edge
 	d          *distribution
+	policy     *ResponseHeaders
 	o          *object
 	result     Result
 	full       lines
@@ -144,9 +166,10 @@ type prepared struct {
 
 var _ front.Receipt = (*prepared)(nil)
 
-// prepare returns o ready for the wire under d; nil if o is not for Hit.
-func (e *Edge) prepare(d *distribution, o *object) *prepared {
-	if p := o.prepared.Load(); p != nil && p.d == d {
+// prepare returns o ready for the wire as t asks for it; nil if o is not for Hit.
+func (e *Edge) prepare(t *target, o *object) *prepared {
+	d, policy := t.d, t.b.ResponseHeaders
+	if p := o.prepared.Load(); p != nil && p.d == d && p.policy == policy {
 		return p
 	}
 	if page, ok := d.errors[o.status]; ok && page.PagePath != "" {
@@ -157,7 +180,8 @@ func (e *Edge) prepare(d *distribution, o *object) *prepared {
 		return nil
 	}
 	a := objectAnswer(o, Hit, ageMark)
-	p := &prepared{e: e, d: d, o: o, result: a.result}
+	a.policy = policy
+	p := &prepared{e: e, d: d, policy: policy, o: o, result: a.result}
 	h := http.Header{}
 	e.setHeaders(h, &request{id: idMark}, a)
 	full, ok := newLines(o.status, h)

@@ -49,7 +49,7 @@ func originURL(t *target, query string) (*url.URL, error) {
 // originRequest builds the request to the origin that fills t's key. Prior, if not nil, is confirmed instead of fetched.
 // spec: cloudfront 3.9, headers on the way to the origin
 func (e *Edge) originRequest(rq *request, t *target, prior *object) (*http.Request, error) {
-	u, err := originURL(t, selectParts(rq.query, "&", t.b.Policy.Query))
+	u, err := originURL(t, t.b.originQuery(rq))
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (e *Edge) originRequest(rq *request, t *target, prior *object) (*http.Reque
 
 // passRequest builds a request that goes through uncached, as the viewer made it.
 func (e *Edge) passRequest(rq *request, t *target) (*http.Request, error) {
-	u, err := originURL(t, selectParts(rq.query, "&", t.b.Policy.Query))
+	u, err := originURL(t, t.b.originQuery(rq))
 	if err != nil {
 		return nil, err
 	}
@@ -117,9 +117,10 @@ func forwarded(rq *request, t *target) http.Header {
 	for _, name := range t.b.forward {
 		copyHeader(h, name, rq.values(name))
 	}
-	if cookies := t.b.cookieHeader(rq); cookies != "" {
+	if cookies := t.b.originCookieHeader(rq); cookies != "" {
 		h["Cookie"] = []string{cookies}
 	}
+	t.b.addViewerHeaders(h, rq)
 	return h
 }
 

@@ -24,6 +24,8 @@ type request struct {
 	id     string         // X-Amz-Cf-Id
 	begin  purge.Sequence // newest invalidation when the request began: what it must not miss
 	start  time.Time
+
+	borrowed bool // path and query are valid only until the request is answered
 }
 
 // values returns the request's values of a canonical header name; Host counts as one.
@@ -77,6 +79,8 @@ type answer struct {
 	close  bool          // close the viewer's connection
 	uri    string        // of the cache key; "" before there was one
 	done   func(satisfied bool)
+
+	policy *ResponseHeaders // what the behaviour does to the header on its way to the viewer; nil for nothing
 }
 
 // release gives back what the answer holds. Satisfied says that the viewer got what it asked for.

@@ -179,6 +179,7 @@ func (e *Edge) setHeaders(h http.Header, rq *request, a *answer) {
 	if a.age != never {
 		h["Age"] = []string{strconv.Itoa(int(a.age.Seconds()))}
 	}
+	e.shape(h, rq, a)
 	if a.close {
 		h["Connection"] = []string{"close"}
 	}

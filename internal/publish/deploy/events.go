@@ -8,6 +8,8 @@ type Stage string
 // The stages, in their order.
 const (
 	StageList       Stage = "list"
+	StageLock       Stage = "lock"
+	StageRecord     Stage = "record"
 	StageUpload     Stage = "upload"
 	StageRemove     Stage = "remove"
 	StageInvalidate Stage = "invalidate"

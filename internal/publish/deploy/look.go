@@ -3,11 +3,8 @@ package deploy
 import (
 	"cmp"
 	"context"
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -15,6 +12,7 @@ import (
 	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
+	"github.com/freshet/freshet/internal/publish/rules"
 	"github.com/freshet/freshet/internal/site"
 )
 
@@ -23,6 +21,11 @@ import (
 // wrote, or that an interrupted run may have written, is looked at. want is
 // the site to be published: only what it names is worth a closer look.
 func (e *Engine) Look(ctx context.Context, want site.Manifest, source Source) (plan.Live, error) {
+	return e.observe(ctx, func(release.State) (site.Manifest, Source, error) { return want, source, nil })
+}
+
+// observe is Look for a site that depends on the record.
+func (e *Engine) observe(ctx context.Context, want func(release.State) (site.Manifest, Source, error)) (plan.Live, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	var state release.State
 	var listed []remote.Info
@@ -36,7 +39,11 @@ func (e *Engine) Look(ctx context.Context, want site.Manifest, source Source) (p
 		return plan.Live{}, err
 	}
 	live := plan.Live{State: state, Objects: compare(listed, state)}
-	if err := e.resolve(ctx, live, want, source); err != nil {
+	m, source, err := want(state)
+	if err != nil {
+		return plan.Live{}, err
+	}
+	if err := e.resolve(ctx, live, m, source); err != nil {
 		return plan.Live{}, err
 	}
 	return live, nil
@@ -110,19 +117,22 @@ func lookup(m release.Manifest, k site.Key) (site.Object, bool) {
 	return m.Retired[i].Object, true
 }
 
-// resolve asks for the headers and the digest of what is unknown and may be
-// right already. An object of another size cannot be, and is not asked for.
+// resolve asks for the headers and the digest of what is unknown and worth
+// knowing: what may be right already, which an object of another size cannot be,
+// and what an interrupted run may have written, whose bytes a rollback may need.
 func (e *Engine) resolve(ctx context.Context, live plan.Live, want site.Manifest, source Source) error {
+	touched := reached(nil, live.State.Journal)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(e.opts.Jobs)
 	for i := range live.Objects {
 		have := &live.Objects[i]
 		wanted, ok := want.Lookup(have.Object.Key)
-		if have.Known || !ok || wanted.Size != have.Object.Size {
+		mayBeRight := ok && wanted.Size == have.Object.Size
+		if have.Known || !mayBeRight && !(touched[have.Object.Key] && have.Ours) {
 			continue
 		}
 		g.Go(func() error {
-			seen, err := e.inspect(ctx, *have, wanted, source)
+			seen, err := e.inspect(ctx, *have, wanted, mayBeRight, source)
 			if err != nil {
 				return err
 			}
@@ -134,8 +144,8 @@ func (e *Engine) resolve(ctx context.Context, live plan.Live, want site.Manifest
 }
 
 // inspect learns what have really is. Where the store keeps no SHA-256, an
-// ETag that is the file's MD5 proves the bytes (fact sheet 7.1).
-func (e *Engine) inspect(ctx context.Context, have plan.Observed, wanted site.Object, source Source) (plan.Observed, error) {
+// ETag that is the MD5 of the wanted file proves the bytes (fact sheet 7.1).
+func (e *Engine) inspect(ctx context.Context, have plan.Observed, wanted site.Object, mayBeRight bool, source Source) (plan.Observed, error) {
 	var head remote.Head
 	err := e.patient(ctx, nil, func() (err error) { head, err = e.store.Head(ctx, have.Object.Key); return err })
 	if errors.Is(err, remote.ErrNotFound) {
@@ -145,31 +155,23 @@ func (e *Engine) inspect(ctx context.Context, have plan.Observed, wanted site.Ob
 		return have, err
 	}
 	digest := head.Digest
-	if digest.IsZero() {
-		same, err := hasMD5(source, wanted.Key, head.ETag)
+	if digest.IsZero() && mayBeRight {
+		same, err := source.hasMD5(wanted.Key, head.ETag)
 		if err != nil {
 			return have, err
 		}
-		if !same {
-			return have, nil
+		if same {
+			digest = wanted.Digest
 		}
-		digest = wanted.Digest
+	}
+	if digest.IsZero() {
+		return have, nil
 	}
 	have.Known = true
 	have.Object.Digest, have.Object.Headers = digest, head.Headers
-	have.Object.ETag, have.Object.Size, have.Object.Kind = head.ETag, head.Size, wanted.Kind
+	have.Object.ETag, have.Object.Size = head.ETag, head.Size
+	if have.Object.Kind = wanted.Kind; !mayBeRight {
+		have.Object.Kind = rules.KindOf(have.Object.Key, head.Headers.ContentType)
+	}
 	return have, nil
-}
-
-func hasMD5(source Source, key site.Key, etag string) (same bool, err error) {
-	file, err := source[key].Open()
-	if err != nil {
-		return false, err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	h := md5.New()
-	if _, err := io.Copy(h, file); err != nil {
-		return false, fmt.Errorf("read %s: %w", key, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)) == etag, nil
 }

@@ -10,25 +10,40 @@ import (
 	"github.com/freshet/freshet/internal/publish/remote"
 )
 
-// How often a request to the store or to the edge is made that fails for the
-// moment, and how long the first pause is; it doubles. An adapter has tried a
-// few times by itself, so this bridges some seconds more.
+// How often a request is made that fails for the moment while nothing has been
+// begun, and how long the pauses are; they double. An adapter has tried a few
+// times by itself, so this bridges some seconds more.
 const (
 	tries      = 5
 	firstPause = 500 * time.Millisecond
+	longPause  = 30 * time.Second
 )
 
 // patient calls do again as long as it fails with remote.ErrTemporary. Whether
 // a failed try took effect is unknown, so a repeat of do must be safe. note,
 // if not nil, is told before each pause.
 func (e *Engine) patient(ctx context.Context, note func(string), do func() error) error {
-	return retry(ctx, note, do, func(err error) bool { return errors.Is(err, remote.ErrTemporary) })
+	return retry(ctx, note, do, func(err error, n int) bool { return n < tries && errors.Is(err, remote.ErrTemporary) })
 }
 
-func retry(ctx context.Context, note func(string), do func() error, passing func(error) bool) error {
-	for n, pause := 1, firstPause; ; n, pause = n+1, 2*pause {
+// persist is patient for what is under way: it gives up only when a request has
+// failed for as long as an invalidation may take.
+func (r *run) persist(ctx context.Context, note func(string), do func() error) error {
+	if note == nil {
+		note = func(text string) { r.report.send(Event{Stage: StageRecord, Note: text}) }
+	}
+	deadline := time.Now().Add(r.opts.Wait)
+	return retry(ctx, note, do, func(err error, _ int) bool {
+		return errors.Is(err, remote.ErrTemporary) && time.Now().Before(deadline)
+	})
+}
+
+// retry calls do until it succeeds or again says no; again is told how often
+// it was called.
+func retry(ctx context.Context, note func(string), do func() error, again func(err error, n int) bool) error {
+	for n, pause := 1, firstPause; ; n, pause = n+1, min(2*pause, longPause) {
 		err := do()
-		if err == nil || n == tries || ctx.Err() != nil || !passing(err) {
+		if err == nil || ctx.Err() != nil || !again(err, n) {
 			return err
 		}
 		wait := jitter(pause)

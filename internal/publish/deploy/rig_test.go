@@ -46,6 +46,7 @@ type rig struct {
 	seed  byte
 
 	spending  plan.Spending
+	retain    time.Duration
 	tagHeader string // where the distributions look for cache tags; "" for nowhere
 
 	mu   sync.Mutex // guards the fields below; held for a moment
@@ -55,10 +56,10 @@ type rig struct {
 }
 
 func newRig(t *testing.T) *rig {
-	r := &rig{t: t, dir: t.TempDir(), store: memory.NewStore(memory.StoreOptions{PageSize: 3})}
+	r := &rig{t: t, dir: t.TempDir(), retain: 30 * 24 * time.Hour, store: memory.NewStore(memory.StoreOptions{PageSize: 3})}
 	r.cdn = memory.NewCDN(memory.CDNOptions{Distributions: []remote.Distribution{{ID: dist, DefaultRootObject: "index.html"}}, Polls: 1})
 	r.edge = &edge{id: dist, view: view, store: r.store, cdn: r.cdn, cache: map[site.URLPath]entry{}}
-	r.opts = deploy.Options{Distributions: []deploy.Distribution{{ID: dist, View: view, Viewer: r.edge}}, Jobs: 4, Wait: time.Minute, Writer: "ben@laptop", Now: time.Now}
+	r.opts = deploy.Options{Distributions: []deploy.Distribution{{ID: dist, View: view, Viewer: r.edge}}, Jobs: 4, Wait: time.Minute, Lock: release.LockOptions{Writer: "ben@laptop", Timeout: time.Minute, Gone: gone}, Now: time.Now}
 	r.store.SetHook(r.called)
 	r.cdn.SetHook(r.called)
 	return r
@@ -91,6 +92,7 @@ func (r *rig) calls() []string {
 	for _, c := range r.log {
 		key := regexp.MustCompile(`\.freshet-[0-9a-f]{32}/`).ReplaceAllString(c.Key, "RECORD/")
 		key = regexp.MustCompile(`r\d+-[0-9a-f]{8}`).ReplaceAllString(key, "ID")
+		key = regexp.MustCompile(`manifest-[0-9a-f]{16}\.json\.zst`).ReplaceAllString(key, "MANIFEST")
 		out = append(out, strings.TrimSpace(c.Op+" "+key))
 	}
 	r.log = nil
@@ -114,6 +116,71 @@ func (r *rig) write(files map[site.Key]string) {
 	}
 }
 
+// machine is a run's own copy of everything but the cloud.
+type machine struct {
+	r        *rig
+	engine   *deploy.Engine
+	want     site.Manifest
+	source   deploy.Source
+	random   *rand.ChaCha8
+	revision *release.Revision
+}
+
+// machine scans the folder and connects.
+func (r *rig) machine(ctx context.Context) (machine, error) {
+	m := machine{r: r}
+	files, err := scan.Folder(ctx, r.dir, scan.Options{})
+	if err != nil {
+		return m, err
+	}
+	set, err := rules.NewSet(r.rules)
+	if err != nil {
+		return m, err
+	}
+	var objects []site.Object
+	for _, f := range files {
+		kind, h := set.Describe(f.Key)
+		objects = append(objects, site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: h})
+	}
+	if m.want, err = site.NewManifest(objects); err != nil {
+		return m, err
+	}
+	r.mu.Lock()
+	r.seed++
+	m.random = rand.NewChaCha8([32]byte{r.seed})
+	r.mu.Unlock()
+	record, err := release.Open(ctx, r.store, release.Options{Random: m.random})
+	m.engine, m.source = deploy.New(r.store, r.cdn, record, r.opts), deploy.NewFiles(files)
+	return m, err
+}
+
+// job publishes the machine's site.
+func (m machine) job(ctx context.Context) deploy.Job {
+	return deploy.Job{
+		Revision: m.revision,
+		Want: func(context.Context, release.State) (site.Manifest, deploy.Source, error) {
+			return m.want, m.source, nil
+		},
+		Plan: func(_ context.Context, live plan.Live, want site.Manifest) (plan.Plan, error) {
+			return m.plan(live, want)
+		},
+	}
+}
+
+func (m machine) plan(live plan.Live, want site.Manifest) (plan.Plan, error) {
+	id, err := release.NewID(live.State.NextNumber(), m.random)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	p := plan.Make(plan.Input{
+		Release: id, Site: want, Live: live, Distributions: m.r.planned(), Spending: m.r.spending, Retain: m.r.retain, Now: time.Now().UTC(),
+	})
+	m.r.mu.Lock()
+	m.r.plan = p
+	m.r.mu.Unlock()
+	return p, nil
+}
+
 // prepared is everything up to the plan.
 type prepared struct {
 	engine *deploy.Engine
@@ -124,40 +191,21 @@ type prepared struct {
 
 func (r *rig) prepare(ctx context.Context) (prepared, error) {
 	var p prepared
-	files, err := scan.Folder(ctx, r.dir, scan.Options{})
+	m, err := r.machine(ctx)
 	if err != nil {
 		return p, err
 	}
-	set, err := rules.NewSet(r.rules)
-	if err != nil {
+	p.engine, p.source = m.engine, m.source
+	if p.live, err = m.engine.Look(ctx, m.want, m.source); err != nil {
 		return p, err
 	}
-	var objects []site.Object
-	for _, f := range files {
-		kind, h := set.Describe(f.Key)
-		objects = append(objects, site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: h})
-	}
-	want, err := site.NewManifest(objects)
-	if err != nil {
-		return p, err
-	}
-	r.seed++
-	random := rand.NewChaCha8([32]byte{r.seed})
-	record, err := release.Open(ctx, r.store, random)
-	if err != nil {
-		return p, err
-	}
-	p.engine, p.source = deploy.New(r.store, r.cdn, record, r.opts), deploy.NewSource(files)
-	if p.live, err = p.engine.Look(ctx, want, p.source); err != nil {
-		return p, err
-	}
-	id, err := release.NewID(p.live.State.NextNumber(), random)
-	if err != nil {
-		return p, err
-	}
-	p.plan = plan.Make(plan.Input{Release: id, Site: want, Live: p.live, Distributions: r.planned(), Spending: r.spending, Now: time.Unix(1e9, 0).UTC()})
-	return p, nil
+	p.plan, err = m.plan(p.live, m.want)
+	return p, err
 }
+
+// gone says that whoever holds the lock is dead: the rig publishes one at a
+// time, unless a test says otherwise.
+func gone(string, string) bool { return true }
 
 // planned are the distributions as a plan sees them.
 func (r *rig) planned() []plan.Distribution {
@@ -173,12 +221,11 @@ func (r *rig) planned() []plan.Distribution {
 func (r *rig) deploy() (deploy.Result, error) { return r.deployCtx(r.t.Context()) }
 
 func (r *rig) deployCtx(ctx context.Context) (deploy.Result, error) {
-	p, err := r.prepare(ctx)
+	m, err := r.machine(ctx)
 	if err != nil {
 		return deploy.Result{}, err
 	}
-	r.plan = p.plan
-	return p.engine.Run(ctx, p.plan, p.live, p.source)
+	return m.engine.Publish(ctx, m.job(ctx))
 }
 
 func (r *rig) mustDeploy() deploy.Result {
@@ -202,7 +249,7 @@ func (r *rig) state() release.State {
 	r.t.Helper()
 	r.store.SetHook(nil)
 	defer r.store.SetHook(r.called)
-	record, err := release.Open(context.Background(), r.store, nil)
+	record, err := release.Open(context.Background(), r.store, release.Options{})
 	if err != nil {
 		r.t.Fatal(err)
 	}

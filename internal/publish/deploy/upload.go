@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,9 +12,10 @@ import (
 	"github.com/freshet/freshet/internal/site"
 )
 
-// upload carries out the uploads and header changes of p, phase by phase, and
-// returns the site with the ETags that the store answered.
-func (e *Engine) upload(ctx context.Context, p plan.Plan, source Source) (site.Manifest, error) {
+// upload carries out the uploads and header changes of the plan, phase by phase,
+// and returns the site with the ETags that the store answered.
+func (r *run) upload(ctx context.Context) (site.Manifest, error) {
+	p := r.plan
 	objects := append([]site.Object(nil), p.Site.Objects()...)
 	index := make(map[site.Key]int, len(objects))
 	for i, o := range objects {
@@ -23,14 +23,14 @@ func (e *Engine) upload(ctx context.Context, p plan.Plan, source Source) (site.M
 	}
 	total, bytes := p.Count(plan.OpAdd, plan.OpUpdate)
 	headers, _ := p.Count(plan.OpHeaders)
-	progress := &counter{report: e.report, event: Event{Stage: StageUpload, Total: total + headers, TotalBytes: bytes}}
+	progress := &counter{report: r.report, event: Event{Stage: StageUpload, Total: total + headers, TotalBytes: bytes}}
 	for phase := range plan.Phase(plan.Phases) {
 		steps := inPhase(p.Steps, phase)
 		if len(steps) == 0 {
 			continue
 		}
 		progress.note(phase.String())
-		tags, err := e.phase(ctx, steps, source, progress)
+		tags, err := r.phase(ctx, steps, progress)
 		if err != nil {
 			return site.Manifest{}, err
 		}
@@ -47,7 +47,7 @@ func (e *Engine) upload(ctx context.Context, p plan.Plan, source Source) (site.M
 func inPhase(steps []plan.Step, phase plan.Phase) []plan.Step {
 	var out []plan.Step
 	for _, s := range steps {
-		if s.Phase == phase && s.Op != plan.OpRemove && s.Op != plan.OpRetire {
+		if s.Phase == phase && (s.Op == plan.OpAdd || s.Op == plan.OpUpdate || s.Op == plan.OpHeaders) {
 			out = append(out, s)
 		}
 	}
@@ -56,31 +56,42 @@ func inPhase(steps []plan.Step, phase plan.Phase) []plan.Step {
 
 // phase carries out steps, several at once, and returns when all are done. The
 // ETags stand in the order of the steps. The first failure stops the others.
-func (e *Engine) phase(ctx context.Context, steps []plan.Step, source Source, progress *counter) ([]string, error) {
+func (r *run) phase(ctx context.Context, steps []plan.Step, progress *counter) ([]string, error) {
+	if err := r.hold.Check(ctx); err != nil {
+		return nil, err
+	}
+	tags := make([]string, len(steps))
+	err := r.each(ctx, steps, func(ctx context.Context, i int, s plan.Step) (err error) {
+		if tags[i], err = r.write(ctx, s, progress.note); err != nil {
+			return fmt.Errorf("upload %s: %w", s.Object.Key, err)
+		}
+		progress.done(1, sent(s))
+		return nil
+	})
+	return tags, err
+}
+
+// each calls do for the steps, several at once, as long as the lock is held.
+// The first failure stops the others.
+func (r *run) each(ctx context.Context, steps []plan.Step, do func(context.Context, int, plan.Step) error) error {
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(e.opts.Jobs)
-	tags, errs := make([]string, len(steps)), make([]error, len(steps))
+	g.SetLimit(r.opts.Jobs)
+	errs := make([]error, len(steps))
 	for i, s := range steps {
 		g.Go(func() error {
 			if err := gctx.Err(); err != nil {
 				return err
 			}
-			errs[i] = e.patient(gctx, progress.note, func() (err error) {
-				tags[i], err = e.carryOut(gctx, s, source)
-				return err
-			})
-			if errs[i] != nil {
-				errs[i] = fmt.Errorf("upload %s: %w", s.Object.Key, errs[i])
-				return errs[i]
+			if errs[i] = r.hold.Check(gctx); errs[i] == nil {
+				errs[i] = do(gctx, i, s)
 			}
-			progress.done(1, sent(s))
-			return nil
+			return errs[i]
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, failures(ctx, err, errs)
+		return failures(ctx, err, errs)
 	}
-	return tags, nil
+	return nil
 }
 
 // failures joins what failed, in the order of the steps; what was only broken
@@ -109,55 +120,82 @@ func sent(s plan.Step) int64 {
 	return s.Object.Size
 }
 
-func (e *Engine) carryOut(ctx context.Context, s plan.Step, source Source) (etag string, err error) {
-	if s.Op != plan.OpHeaders {
-		return e.put(ctx, s.Object, source)
+// write carries out one upload or header change, after what it overwrites is
+// kept.
+func (r *run) write(ctx context.Context, s plan.Step, note func(string)) (etag string, err error) {
+	if err := r.keep(ctx, s, note); err != nil {
+		return "", err
 	}
-	etag, err = e.store.Copy(ctx, s.Object.Key, s.Object.Key, s.Object.Headers)
-	if errors.Is(err, remote.ErrNotFound) || err == nil && copiedOther(s, etag) {
-		return e.put(ctx, s.Object, source)
+	err = r.persist(ctx, note, func() (err error) {
+		if s.Op == plan.OpHeaders {
+			etag, err = r.rewrite(ctx, s.Object, s.Old)
+		} else {
+			etag, err = r.source.write(ctx, r.Engine.store, s.Object)
+		}
+		return err
+	})
+	return etag, err
+}
+
+// rewrite gives the object other headers: a copy onto itself, or, where
+// somebody has put other bytes there since the plan was made, its own bytes.
+func (r *run) rewrite(ctx context.Context, o site.Object, old *site.Object) (string, error) {
+	c := remote.Copy{From: o.Key, To: o.Key, Headers: o.Headers}
+	if old != nil {
+		c.IfETag = old.ETag
+	}
+	etag, err := r.Engine.store.Copy(ctx, c)
+	if errors.Is(err, remote.ErrNotFound) || errors.Is(err, remote.ErrPrecondition) {
+		return r.source.write(ctx, r.Engine.store, o)
 	}
 	return etag, err
 }
 
-// copiedOther reports whether a copy of an object onto itself took bytes that
-// somebody else has written since the plan was made. A copy keeps the ETag of
-// plain objects; it changes those of multipart uploads (fact sheet 7.1), which
-// therefore prove nothing.
-func copiedOther(s plan.Step, etag string) bool {
-	return s.Old != nil && s.Old.ETag != "" && !strings.Contains(s.Old.ETag, "-") && etag != s.Old.ETag
-}
-
-// put sends one file. The store refuses bytes that are not those scanned.
-func (e *Engine) put(ctx context.Context, o site.Object, source Source) (etag string, err error) {
-	scanned, ok := source[o.Key]
-	if !ok || scanned.Digest != o.Digest {
-		return "", errors.New("the file is not the one that was planned; run the command again")
+// keep copies the bytes that a step is going to destroy to the record. Where
+// they are gone already, somebody else has destroyed them since the plan was
+// made, and nothing is left to keep.
+func (r *run) keep(ctx context.Context, s plan.Step, note func(string)) error {
+	if !s.Keep {
+		return nil
 	}
-	file, err := scanned.Open()
+	c := remote.Copy{
+		From: s.Old.Key, To: r.record.ContentKey(s.Old.Digest), IfETag: s.Old.ETag,
+		Headers: site.Headers{ContentType: "application/octet-stream", CacheControl: "private, no-store"},
+	}
+	err := r.persist(ctx, note, func() error { _, err := r.Engine.store.Copy(ctx, c); return err })
+	if errors.Is(err, remote.ErrNotFound) || errors.Is(err, remote.ErrPrecondition) {
+		return nil
+	}
 	if err != nil {
-		return "", err
+		return fmt.Errorf("keep what was published before: %w", err)
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	return e.store.Put(ctx, remote.Put{Key: o.Key, Size: o.Size, Digest: o.Digest, Headers: o.Headers, Body: file})
+	return nil
 }
 
-// remove deletes the pages and feeds that the site dropped: after the uploads,
-// and before the invalidation, so that an edge cannot fetch them again.
-func (e *Engine) remove(ctx context.Context, p plan.Plan) error {
+// remove deletes the pages and feeds that the site dropped, and the assets
+// whose time is over: after the uploads, and before the invalidation, so that
+// an edge cannot fetch them again.
+func (r *run) remove(ctx context.Context) error {
+	var steps []plan.Step
 	var keys []site.Key
-	for _, s := range p.Steps {
-		if s.Op == plan.OpRemove {
-			keys = append(keys, s.Object.Key)
+	for _, s := range r.plan.Steps {
+		if s.Op == plan.OpRemove || s.Op == plan.OpSweep {
+			steps, keys = append(steps, s), append(keys, s.Object.Key)
 		}
 	}
 	if len(keys) == 0 {
 		return nil
 	}
-	note := func(text string) { e.report.send(Event{Stage: StageRemove, Total: len(keys), Note: text}) }
-	if err := e.patient(ctx, note, func() error { return e.store.Delete(ctx, keys) }); err != nil {
-		return fmt.Errorf("remove pages: %w", err)
+	if err := r.hold.Check(ctx); err != nil {
+		return err
 	}
-	e.report.send(Event{Stage: StageRemove, Done: len(keys), Total: len(keys), Finished: true})
+	note := func(text string) { r.report.send(Event{Stage: StageRemove, Total: len(keys), Note: text}) }
+	if err := r.each(ctx, steps, func(ctx context.Context, _ int, s plan.Step) error { return r.keep(ctx, s, note) }); err != nil {
+		return fmt.Errorf("remove: %w", err)
+	}
+	if err := r.persist(ctx, note, func() error { return r.Engine.store.Delete(ctx, keys) }); err != nil {
+		return fmt.Errorf("remove: %w", err)
+	}
+	r.report.send(Event{Stage: StageRemove, Done: len(keys), Total: len(keys), Finished: true})
 	return nil
 }

@@ -217,7 +217,7 @@ func (e *Engine) ask(ctx context.Context, cs []check) ([]Stale, error) {
 			err := retry(ctx, progress.note, func() (err error) {
 				answer, err = e.opts.Distributions[c.on].Viewer.Ask(ctx, c.path)
 				return err
-			}, func(err error) bool { return !errors.Is(err, remote.ErrUnreachable) })
+			}, func(err error, n int) bool { return n < tries && !errors.Is(err, remote.ErrUnreachable) })
 			if err != nil {
 				return fmt.Errorf("verify at %s: ask for %s: %w", e.opts.Distributions[c.on].Viewer, c.path, err)
 			}

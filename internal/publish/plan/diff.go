@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/rules"
@@ -14,31 +15,37 @@ import (
 
 // Make plans the deploy that turns in.Live into in.Site.
 func Make(in Input) Plan {
-	d := differ{in: in, live: in.Live.State.Live}
-	d.in.Site = tagged(in.Site, in.Distributions)
+	d := newDiffer(in, tagged(in.Site, in.Distributions))
 	d.merge()
+	p := d.plan()
+	p.Restores = in.Restores
+	if j := in.Live.State.Journal; j == nil || j.Site != Fingerprint(in.Site) {
+		p.guard(d) // an interrupted run has passed it already
+	}
+	return p
+}
+
+// plan puts together what the differ has found.
+func (d *differ) plan() Plan {
+	state := d.in.Live.State
 	p := Plan{
-		Release: in.Release, Number: in.Live.State.NextNumber(), Base: in.Live.State.LiveID(),
+		Release: d.in.Release, Number: state.NextNumber(), Base: state.LiveID(),
 		Steps: d.steps, Unchanged: d.unchanged, Foreign: d.foreign, Warnings: d.warnings,
-		Retired: d.retired,
 	}
 	slices.SortStableFunc(p.Steps, func(a, b Step) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Object.Key, b.Object.Key))
 	})
 	p.Site, _ = site.NewManifest(d.after) // the keys of a manifest, so they are unique
-	same := Fingerprint(in.Site)
-	p.Recorded = p.Base != "" && same == Fingerprint(d.live.Site)
-	j := in.Live.State.Journal
-	if j != nil {
+	same, live := Fingerprint(d.in.Site), Fingerprint(d.live.Site)
+	p.Recorded = p.Base != "" && same == live
+	if j := state.Journal; j != nil {
 		p.Resumes = j.Release
 		if repeats(*j, p.Base, same) && !d.writes {
 			p.Release = j.Release
 		}
 	}
-	p.purge(in, &d)
-	if j == nil || j.Site != same {
-		p.guard(cmp.Or(d.live.Site.Len(), d.ours)) // an interrupted run has passed it already
-	}
+	p.remember(d, live)
+	p.purge(d.in, d)
 	return p
 }
 
@@ -62,13 +69,16 @@ func Fingerprint(m site.Manifest) site.Digest {
 	return site.Digest(h.Sum(nil))
 }
 
-// rank orders steps: uploads by phase, then removals, then what is only noted.
+// rank orders steps: uploads by phase, then what is deleted, then what is only
+// noted.
 func rank(s Step) int {
 	switch s.Op {
 	case OpRemove:
 		return Phases
-	case OpRetire:
+	case OpSweep:
 		return Phases + 1
+	case OpRetire:
+		return Phases + 2
 	}
 	return int(s.Phase)
 }
@@ -79,7 +89,10 @@ type differ struct {
 	in   Input
 	live release.Manifest
 
+	history   []release.Entry   // after the plan
+	since     time.Time         // when what is live is superseded
 	touched   map[site.Key]bool // by the open journal
+	keeps     map[site.Key]bool // whose bytes a step copies to the record
 	steps     []Step
 	after     []site.Object
 	retired   []release.Retired
@@ -100,13 +113,21 @@ type disturbed struct {
 	why  string
 }
 
-func (d *differ) merge() {
-	d.touched = map[site.Key]bool{}
-	if j := d.in.Live.State.Journal; j != nil {
+// newDiffer makes a differ for a site that may differ from in.Site in tags.
+func newDiffer(in Input, want site.Manifest) *differ {
+	d := &differ{in: in, live: in.Live.State.Live, touched: map[site.Key]bool{}, keeps: map[site.Key]bool{}}
+	d.in.Site = want
+	d.history = in.Live.State.Past(in.Now, in.Retain)
+	d.since = superseded(in.Now, d.live, d.history)
+	if j := in.Live.State.Journal; j != nil {
 		for _, k := range j.Touched {
 			d.touched[k] = true
 		}
 	}
+	return d
+}
+
+func (d *differ) merge() {
 	want, have := d.in.Site.Objects(), d.in.Live.Objects
 	for len(want) > 0 || len(have) > 0 {
 		switch {
@@ -129,6 +150,8 @@ func (d *differ) missing(o site.Object) {
 	s := Step{Op: OpAdd, Object: o, Phase: phaseOf(o.Kind, true), Why: "new " + noun(o.Kind)}
 	if old, ok := d.live.Site.Lookup(o.Key); ok {
 		s.Old, s.Why = &old, "gone from the bucket: somebody else deleted it"
+	} else if d.in.Restores != "" {
+		s.Why = "back again"
 	}
 	d.change(s)
 }
@@ -136,6 +159,7 @@ func (d *differ) missing(o site.Object) {
 // both is an object that site and bucket have.
 func (d *differ) both(o site.Object, have Observed) {
 	o.ETag = have.Object.ETag
+	have = d.recall(have, o)
 	old := have.Object
 	s := Step{Op: OpUpdate, Object: o, Old: &old, Phase: phaseOf(o.Kind, false)}
 	switch {
@@ -165,6 +189,9 @@ func (d *differ) both(o site.Object, have Observed) {
 		}
 		return
 	}
+	if s.Op == OpUpdate {
+		d.keep(&s, have)
+	}
 	d.change(s)
 }
 
@@ -174,15 +201,8 @@ func (d *differ) overwritten(have Observed) bool {
 	if d.touched[have.Object.Key] {
 		return false
 	}
-	recorded, ok := d.live.Site.Lookup(have.Object.Key)
-	if !ok {
-		i, kept := d.findRetired(have.Object.Key)
-		if !kept {
-			return false
-		}
-		recorded = d.live.Retired[i].Object
-	}
-	return recorded.ETag != have.Object.ETag || recorded.Size != have.Object.Size
+	recorded, _, ok := d.recorded(have.Object.Key)
+	return ok && !written(have, recorded)
 }
 
 func (d *differ) change(s Step) {
@@ -197,25 +217,24 @@ func (d *differ) surplus(have Observed) {
 		d.leave(have)
 		return
 	}
-	old := have.Object
-	if o, ok := d.live.Site.Lookup(old.Key); ok {
-		old = o
-	} else if i, ok := d.findRetired(old.Key); ok {
-		d.retired = append(d.retired, d.live.Retired[i])
-		d.still = append(d.still, old)
+	recorded, _, known := d.recorded(have.Object.Key)
+	if i, retired := d.findRetired(have.Object.Key); retired && (written(have, recorded) || holds(have, recorded)) {
+		d.expire(d.live.Retired[i], found(have, recorded))
 		return
-	} else {
-		old.Kind = rules.KindOf(old.Key, cmp.Or(old.Headers.ContentType, rules.ContentType(old.Key)))
+	}
+	if !known {
+		recorded = have.Object
+		recorded.Kind = rules.KindOf(recorded.Key, cmp.Or(recorded.Headers.ContentType, rules.ContentType(recorded.Key)))
 	}
 	d.ours++
-	if old.Kind.Removable() {
+	if recorded.Kind.Removable() {
 		d.writes = true
-		d.steps = append(d.steps, Step{Op: OpRemove, Object: old, Old: &old, Why: "removed " + noun(old.Kind)})
+		s := Step{Op: OpRemove, Object: recorded, Old: &recorded, Why: "removed " + noun(recorded.Kind)}
+		d.keep(&s, have)
+		d.steps = append(d.steps, s)
 		return
 	}
-	d.steps = append(d.steps, Step{Op: OpRetire, Object: old, Old: &old, Why: "no longer used; kept for open pages"})
-	d.retired = append(d.retired, release.Retired{Object: old, Release: d.in.Release, Since: d.in.Now})
-	d.still = append(d.still, old)
+	d.retire(found(have, recorded))
 }
 
 // leave passes by what freshet did not publish, or what is not what freshet
@@ -290,10 +309,21 @@ func describe(diff []site.HeaderChange) string {
 	return strings.Join(parts, "; ")
 }
 
-// guard refuses to empty a site of live objects by accident.
-func (p *Plan) guard(live int) {
-	gone, _ := p.Count(OpRemove, OpRetire)
-	if gone*2 > live && live > 0 {
+// guard refuses to empty a site of live objects by accident. Before the first
+// release, what an interrupted deploy has uploaded stands for it: a few such
+// objects that the site does not have any more are no accident.
+func (p *Plan) guard(d *differ) {
+	live, gone := d.live.Site.Len(), 0
+	for _, s := range p.Steps {
+		_, was := d.live.Site.Lookup(s.Object.Key)
+		if (s.Op == OpRemove || s.Op == OpRetire) && (was || live == 0) {
+			gone++
+		}
+	}
+	if live == 0 {
+		live = max(d.ours, d.in.Site.Len())
+	}
+	if gone*2 > live {
 		p.Guards = append(p.Guards, fmt.Sprintf("this removes %d of the %d objects that are live, more than half", gone, live))
 	}
 }

@@ -20,6 +20,8 @@ import (
 
 var now = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
+const day = 24 * time.Hour
+
 // file is an object in few words: its kind and headers follow from the key,
 // its digest and ETag from the body. "body|cache" sets another Cache-Control.
 func file(key site.Key, body string) site.Object {
@@ -119,7 +121,7 @@ func keysOf[V any](m map[site.Key]V) func(func(site.Key) bool) {
 
 func planFor(t tester, w world, want map[site.Key]string) plan.Plan {
 	t.Helper()
-	return plan.Make(plan.Input{Release: "r2-new", Site: manifest(t, want), Live: w.build(t), Distributions: one, Now: now})
+	return plan.Make(plan.Input{Release: "r2-new", Site: manifest(t, want), Live: w.build(t), Distributions: one, Retain: 30 * day, Now: now})
 }
 
 // steps are a plan's steps in few words, in their order.
@@ -127,7 +129,7 @@ func steps(p plan.Plan) []string {
 	var out []string
 	for _, s := range p.Steps {
 		phase := ""
-		if s.Op != plan.OpRemove && s.Op != plan.OpRetire {
+		if s.Op == plan.OpAdd || s.Op == plan.OpUpdate || s.Op == plan.OpHeaders {
 			phase = s.Phase.String() + ": "
 		}
 		out = append(out, fmt.Sprintf("%s%s %s (%s)", phase, s.Op, s.Object.Key, s.Why))
@@ -236,8 +238,8 @@ func TestStepsAndReasons(t *testing.T) {
 			[]string{"changed assets: update main.css (content; cache-control: public, max-age=0, s-maxage=31536000 → no-cache)"}, []string{"/main.css"}, nil},
 		{"pages go, assets stay for a while", world{live: base}, with("about/index.html", "", "main.css", "", "a.zip", ""), []string{
 			"remove about/index.html (removed page)",
-			"retire a.zip (no longer used; kept for open pages)",
-			"retire main.css (no longer used; kept for open pages)",
+			"retire a.zip (no longer used; kept until 22 Dec (retain: 30d))",
+			"retire main.css (no longer used; kept until 22 Dec (retain: 30d))",
 		}, []string{"/about", "/about/", "/about/index.html"}, func(t *testing.T, p plan.Plan) {
 			want := []release.Retired{{Object: file("a.zip", "zip"), Release: "r2-new", Since: now}, {Object: file("main.css", "css"), Release: "r2-new", Since: now}}
 			if diff := cmp.Diff(p.Retired, want); diff != "" {
@@ -348,6 +350,17 @@ func TestGuards(t *testing.T) {
 	}
 	orphans := journal(10)
 	orphans.Base = ""
+	strays := func(n int) map[site.Key]string {
+		out := map[site.Key]string{}
+		for i := range n {
+			out[site.Key(fmt.Sprintf("stray%d.html", i))] = "stray"
+		}
+		return out
+	}
+	straying := &release.Journal{Release: "r2-open", Number: 2}
+	for k := range strays(30) {
+		straying.Touched = append(straying.Touched, k)
+	}
 	rows := []struct {
 		name    string
 		world   world
@@ -362,6 +375,8 @@ func TestGuards(t *testing.T) {
 		{"an interrupted removal goes on", world{live: pages(10), journal: journal(1)}, 1, false},
 		{"an interrupted run did not mean this", world{live: pages(10), journal: journal(9)}, 1, true},
 		{"an interrupted first deploy, and now almost nothing", world{bucket: pages(10), journal: orphans}, 1, true},
+		{"a first deploy that was interrupted early, and now another site", world{bucket: strays(3), journal: straying}, 10, false},
+		{"what an interrupted run has added does not count", world{live: pages(10), bucket: strays(30), journal: straying}, 10, false},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -420,7 +435,7 @@ func TestResumption(t *testing.T) {
 	t.Run("a page that only the interrupted run had goes, an asset of it is kept", func(t *testing.T) {
 		j := open(func(j *release.Journal) { j.Touched = append(j.Touched, "x.css", "x.html") })
 		p := planFor(t, world{live: old, bucket: map[site.Key]string{"x.html": "?x", "x.css": "?x"}, journal: j}, old)
-		want := []string{"remove x.html (removed page)", "retire x.css (no longer used; kept for open pages)"}
+		want := []string{"remove x.html (removed page)", "retire x.css (no longer used; kept until 22 Dec (retain: 30d))"}
 		if diff := cmp.Diff(steps(p), want); diff != "" {
 			t.Errorf("steps (-got +want):\n%s", diff)
 		}

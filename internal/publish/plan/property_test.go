@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -85,8 +86,11 @@ func apply(t *rapid.T, p plan.Plan, live plan.Live) map[site.Key]site.Object {
 		case plan.OpRemove:
 			rank = plan.Phases
 			delete(bucket, s.Object.Key)
-		case plan.OpRetire:
+		case plan.OpSweep:
 			rank = plan.Phases + 1
+			delete(bucket, s.Object.Key)
+		case plan.OpRetire:
+			rank = plan.Phases + 2
 		case plan.OpHeaders:
 			o := bucket[s.Object.Key]
 			if o.Digest != s.Object.Digest {
@@ -138,20 +142,25 @@ func TestPlanProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, want := drawWorld(t), drawFiles(t, "site")
 		live := w.build(t)
-		p := plan.Make(plan.Input{Release: "r2-new", Site: manifest(t, want), Live: live, Distributions: one, Now: now})
+		retain := rapid.SampledFrom([]time.Duration{0, time.Hour, 2 * time.Hour}).Draw(t, "retain")
+		p := plan.Make(plan.Input{Release: "r2-new", Site: manifest(t, want), Live: live, Distributions: one, Retain: retain, Now: now})
 		after := apply(t, p, live)
-		checkBucket(t, w, want, live, p, after)
+		checkBucket(t, w, want, live, p, after, retain <= time.Hour)
 		checkURLs(t, w, live, p, after)
 		checkPrice(t, p, after)
 	})
 }
 
 // checkBucket: the site is there, what is retired is there as it was, foreign
-// objects are untouched, and nothing else is there.
-func checkBucket(t *rapid.T, w world, want map[site.Key]string, live plan.Live, p plan.Plan, after map[site.Key]site.Object) {
+// objects are untouched, and nothing else is there. Of what is ours nothing is
+// deleted but pages and feeds and, where they are due, retired assets.
+func checkBucket(t *rapid.T, w world, want map[site.Key]string, live plan.Live, p plan.Plan, after map[site.Key]site.Object, due bool) {
 	retired := map[site.Key]bool{}
 	for i, r := range p.Retired {
 		retired[r.Key] = true
+		if there := after[r.Key]; there.ETag != r.ETag || there.Size != r.Size {
+			t.Fatalf("%+v is retired, and %+v is there", r, there)
+		}
 		if i > 0 && p.Retired[i-1].Key >= r.Key {
 			t.Fatalf("retired objects are out of order: %v", p.Retired)
 		}
@@ -180,7 +189,8 @@ func checkBucket(t *rapid.T, w world, want map[site.Key]string, live plan.Live, 
 		}
 	}
 	for k := range before {
-		if _, ok := after[k]; !ok && (w.foreign(k) || !file(k, "").Kind.Removable()) {
+		_, wasRetired := w.retired[k]
+		if _, ok := after[k]; !ok && (w.foreign(k) || !file(k, "").Kind.Removable() && !(due && wasRetired)) {
 			t.Fatalf("%s was removed", k)
 		}
 	}

@@ -267,9 +267,9 @@ func (d *differ) changed(dist Distribution, steps []Step) []invalidation.URL {
 // cachedKind is the kind by which tags reach what caches hold of an object:
 // they may hold only what was live before, and only that carries tags. Where
 // the bucket has lost it, somebody else may have put another version there in
-// between.
+// between; so may an interrupted run, with headers that nobody knows.
 func (d *differ) cachedKind(dist Distribution, s Step, tags tagger) site.Kind {
-	if s.Old == nil || !d.inBucket(s.Object.Key) {
+	if s.Old == nil || d.touched[s.Object.Key] || !d.inBucket(s.Object.Key) {
 		return ""
 	}
 	return tags.kindOf(*s.Old, dist)
@@ -308,6 +308,8 @@ func shortWhy(s Step, u rules.URL) string {
 	switch s.Op {
 	case OpRemove:
 		return "removed"
+	case OpSweep:
+		return "no longer used"
 	case OpHeaders:
 		return "headers changed"
 	}

@@ -186,6 +186,29 @@ func reaches(item, path, tags string) bool {
 	return item == path || wildcard && strings.HasPrefix(path, prefix)
 }
 
+// An interrupted run may have given pages other tags; caches of a distribution
+// that the target did not have then may hold them as well.
+func TestTagsOfWhatAnInterruptedRunTouched(t *testing.T) {
+	files := many(20)
+	live := liveAfter(next(t, "r1-a", plan.Live{}, files, withTags))
+	if p := next(t, "r2-b", live, edited(files, pagesOf(files)...), withTags); !slices.ContainsFunc(paths(p), isTag) {
+		t.Fatalf("no tag in %v: the test does not try what it is for", paths(p))
+	}
+	live.State.Journal = &release.Journal{Release: "r2-b", Number: 2, Base: "r1-a", Touched: pagesOf(files)}
+	for i := range live.Objects {
+		if o := &live.Objects[i]; o.Object.Kind == site.KindPage {
+			*o = plan.Observed{Object: site.Object{Key: o.Object.Key, Size: o.Object.Size, ETag: o.Object.ETag}, Ours: true}
+		}
+	}
+	p := next(t, "r2-b", live, edited(files, pagesOf(files)...), withTags)
+	if slices.ContainsFunc(paths(p), isTag) || p.Paths() == 0 {
+		t.Errorf("items %v", paths(p))
+	}
+	if n := len(copies(t, p)); n != 20 {
+		t.Errorf("%d pages are kept, want 20", n)
+	}
+}
+
 // An interrupted run may have left answers in caches that carry no tags yet,
 // although what the bucket holds now does.
 func TestTagsAndAnInterruptedRun(t *testing.T) {

@@ -66,13 +66,16 @@ func TestFirstPublishersAgree(t *testing.T) {
 // The second publisher begins at every point of the first one's making of the
 // prefix, and the first one is killed there or goes on.
 func TestKilledWhileMakingThePrefix(t *testing.T) {
-	for n := 1; n <= 3; n++ {
+	for n := 1; n <= 5; n++ {
 		for name, fault := range map[string]memory.Fault{"before": memory.FailBefore(errKilled), "after": memory.FailAfter(errKilled)} {
 			t.Run(fmt.Sprintf("killed %s the effect of write %d", name, n), func(t *testing.T) {
 				store := memory.NewStore(memory.StoreOptions{})
 				first := open(t, store, 1)
+				var mu sync.Mutex
 				puts := 0
 				store.SetHook(func(op, _ string) memory.Fault {
+					mu.Lock()
+					defer mu.Unlock()
 					if op == memory.OpPut {
 						puts++
 					}
@@ -129,7 +132,7 @@ func TestADamagedClaimIsRefused(t *testing.T) {
 	publish(t, open(t, store, 1), "r1-a", "a")
 	t.Run("it names a prefix that is gone", func(t *testing.T) {
 		store.Set(claim, []byte("something else"), site.Headers{})
-		if _, err := release.Open(t.Context(), store, nil); err == nil || !strings.Contains(err.Error(), "delete "+claim) {
+		if _, err := release.Open(t.Context(), store, release.Options{}); err == nil || !strings.Contains(err.Error(), "delete "+claim) {
 			t.Errorf("Open: %v, want what to delete", err)
 		}
 	})

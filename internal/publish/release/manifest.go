@@ -1,12 +1,16 @@
 package release
 
 import (
+	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/site"
 )
 
@@ -18,14 +22,20 @@ type manifestFile struct {
 	Created time.Time     `json:"created"`
 	Objects []site.Object `json:"objects"`
 	Retired []Retired     `json:"retired,omitempty"`
+	Kept    []Kept        `json:"kept,omitempty"`
+	About   Entry         `json:"about,omitzero"`
+	History []Entry       `json:"history,omitempty"`
 }
 
 // maxManifest bounds what decodeManifest unpacks: a record of ten million
 // objects stays below it.
 const maxManifest = 4 << 30
 
+// encodeManifest gives the same bytes for the same manifest.
 func encodeManifest(m Manifest) ([]byte, error) {
-	data, err := json.Marshal(manifestFile{Version, m.Release, m.Number, m.Created, m.Site.Objects(), m.Retired})
+	data, err := json.Marshal(manifestFile{
+		Version, m.Release, m.Number, m.Created, m.Site.Objects(), m.Retired, m.Kept, m.About, m.History,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("encode the manifest of release %s: %w", m.Release, err)
 	}
@@ -58,5 +68,54 @@ func decodeManifest(data []byte) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, err
 	}
-	return Manifest{Release: f.Release, Number: f.Number, Created: f.Created, Site: objects, Retired: f.Retired}, nil
+	return Manifest{f.Release, f.Number, f.Created, objects, f.Retired, f.Kept, f.About, f.History}, nil
+}
+
+// manifestKey carries the digest of the file, so that two files never share a
+// key.
+func (r *Record) manifestKey(id ID, digest site.Digest) site.Key {
+	return r.key("releases/" + string(id) + "/manifest-" + digest.String()[:16] + ".json.zst")
+}
+
+// oldManifestKey is where freshet kept manifests before they carried a digest.
+func (r *Record) oldManifestKey(id ID) site.Key {
+	return r.key("releases/" + string(id) + "/manifest.json.zst")
+}
+
+// Manifest reads the manifest of an earlier release, as Past or Find name it. It
+// fails with remote.ErrNotFound where it is not kept any more.
+func (r *Record) Manifest(ctx context.Context, e Entry) (Manifest, error) {
+	if e.Gone || e.Manifest.IsZero() || r.prefix == "" {
+		return Manifest{}, fmt.Errorf("the bytes of release %s are not kept any more: %w", e.Release, remote.ErrNotFound)
+	}
+	return r.manifest(ctx, e.Release, e.Manifest)
+}
+
+func (r *Record) manifest(ctx context.Context, id ID, want site.Digest) (Manifest, error) {
+	data, _, err := r.store.Get(ctx, r.manifestKey(id, want))
+	if errors.Is(err, remote.ErrNotFound) {
+		var old error
+		if data, _, old = r.store.Get(ctx, r.oldManifestKey(id)); old == nil || !errors.Is(old, remote.ErrNotFound) {
+			err = old
+		}
+	}
+	if err != nil {
+		return Manifest{}, fmt.Errorf("read the manifest of release %s: %w", id, err)
+	}
+	if got := site.Digest(sha256.Sum256(data)); got != want {
+		return Manifest{}, fmt.Errorf("the manifest of release %s is damaged: its SHA-256 is %s, not %s", id, got.Short(), want.Short())
+	}
+	m, err := decodeManifest(data)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("read the manifest of release %s: %w", id, err)
+	}
+	return m, nil
+}
+
+// storeManifest writes an encoded manifest to its own key.
+func (r *Record) storeManifest(ctx context.Context, id ID, data []byte) error {
+	if _, err := r.put(ctx, r.manifestKey(id, sha256.Sum256(data)), data, remote.Condition{}); err != nil {
+		return fmt.Errorf("store the manifest of release %s: %w", id, err)
+	}
+	return nil
 }

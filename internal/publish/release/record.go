@@ -3,6 +3,7 @@ package release
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -10,27 +11,47 @@ import (
 	"io"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/site"
 )
 
-// claimKey is a fixed key, so that a conditional write of it decides between
-// two first publishers.
-const claimKey site.Key = site.StatePrefix + "claim"
+// The files right below the prefix of the record.
+const (
+	currentFile = "current.json"
+	journalFile = "journal.json"
+	lockFile    = "lock.json"
+	readmeFile  = "README.txt"
+)
 
 // Record reads and writes the record in one bucket. It is not safe for
-// concurrent use by one process; several processes are kept apart by
-// conditional writes.
+// concurrent use by one process, but for the Hold that it gave out; several
+// processes are kept apart by the lock and by conditional writes.
 type Record struct {
 	store  remote.Store
 	random io.Reader
+	always bool   // writes are unconditional
 	prefix string // "" while the bucket has no record
 }
 
+// Options say how a record is written.
+type Options struct {
+	// Random names the prefix of a new record and the holders of its lock; nil
+	// means crypto/rand.
+	Random io.Reader
+	// Unconditional writes without conditions, for a store that has none: nothing
+	// then keeps two runs apart.
+	Unconditional bool
+}
+
 // Open finds the record in store. A bucket without one is no error: Read then
-// gives the zero State, and Begin makes the record.
-func Open(ctx context.Context, store remote.Store, random io.Reader) (*Record, error) {
-	r := &Record{store: store, random: random}
+// gives the zero State, and Lock or Begin makes the record.
+func Open(ctx context.Context, store remote.Store, o Options) (*Record, error) {
+	r := &Record{store: store, random: o.Random, always: o.Unconditional}
+	if r.random == nil {
+		r.random = rand.Reader
+	}
 	prefix, err := r.find(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find freshet's record in %s: %w", store, err)
@@ -39,172 +60,80 @@ func Open(ctx context.Context, store remote.Store, random io.Reader) (*Record, e
 	return r, nil
 }
 
-// find is the prefix that holds the record, "" for none. More than one prefix
-// is there after a race of two first publishers; the claim tells which counts.
-func (r *Record) find(ctx context.Context) (string, error) {
-	dirs, err := r.store.Dirs(ctx, "", site.StatePrefix)
-	if err != nil || len(dirs) == 0 {
-		return "", err
-	}
-	claim, _, err := r.store.Get(ctx, claimKey)
-	if errors.Is(err, remote.ErrNotFound) {
-		return "", nil // whoever made these never got as far as the claim
-	}
-	if err != nil {
-		return "", err
-	}
-	for _, dir := range dirs {
-		if string(claim) == claimOf(dir) {
-			return dir, nil
-		}
-	}
-	return "", fmt.Errorf("%s names a prefix that is gone: somebody deleted part of the record; to start anew delete %s as well", claimKey, claimKey)
-}
-
-// claimOf tells nothing about a prefix of 128 random bits to who reads it.
-func claimOf(prefix string) string {
-	return fmt.Sprintf("freshet keeps its record under a prefix with this SHA-256: %x\n", sha256.Sum256([]byte(prefix)))
-}
-
-// establish makes the prefix. The prefix exists before the claim does, so a
-// claim always names something that is there.
-func (r *Record) establish(ctx context.Context) error {
-	if r.prefix != "" {
-		return nil
-	}
-	mine, err := randomPrefix(r.random)
-	if err != nil {
-		return err
-	}
-	marker := site.Key(mine + "README.txt")
-	const readme = "This folder is freshet's record of what it published. Deleting it makes the next deploy adopt the bucket anew.\n"
-	if _, err := r.put(ctx, marker, []byte(readme), remote.Condition{}); err != nil {
-		return err
-	}
-	_, err = r.put(ctx, claimKey, []byte(claimOf(mine)), remote.Condition{Absent: true})
-	if err == nil {
-		r.prefix = mine
-		return nil
-	}
-	if !errors.Is(err, remote.ErrPrecondition) {
-		return err
-	}
-	theirs, err := r.find(ctx)
-	if err != nil {
-		return err
-	}
-	if theirs == "" {
-		return fmt.Errorf("%s was there and is gone: somebody is deleting the record", claimKey)
-	}
-	r.prefix = theirs
-	if theirs == mine {
-		return nil // the claim's answer was lost
-	}
-	return r.store.Delete(ctx, []site.Key{marker})
-}
-
 // Read gives the record as it stands.
 func (r *Record) Read(ctx context.Context) (State, error) {
-	var s State
+	for tag := ""; ; {
+		s, err := r.heads(ctx)
+		if err != nil || s.Current == nil {
+			return s, err
+		}
+		s.Live, err = r.manifest(ctx, s.Current.Release, s.Current.Manifest)
+		if err == nil {
+			return s, nil
+		}
+		// Two quick releases without retention trim the manifest of the first.
+		if !errors.Is(err, remote.ErrNotFound) || s.pointerTag == tag {
+			return State{}, err
+		}
+		tag = s.pointerTag
+	}
+}
+
+// heads reads pointer, journal and lock at once, but not the manifest.
+func (r *Record) heads(ctx context.Context) (s State, err error) {
 	if r.prefix == "" {
 		return s, nil
 	}
-	journal, tag, err := readJSON[Journal](ctx, r, "journal.json")
-	if err != nil {
+	var journal *Journal
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { journal, s.journalTag, err = readJSON[Journal](gctx, r, journalFile); return err })
+	g.Go(func() (err error) { s.Current, s.pointerTag, err = readJSON[Pointer](gctx, r, currentFile); return err })
+	g.Go(func() (err error) { s.Lock, s.lockTag, err = readJSON[Lock](gctx, r, lockFile); return err })
+	if err := g.Wait(); err != nil {
 		return State{}, err
 	}
-	s.journalTag = tag
-	pointer, tag, err := readJSON[Pointer](ctx, r, "current.json")
-	if err != nil {
-		return State{}, err
+	if s.Lock != nil && s.Lock.Free {
+		s.Lock = nil
 	}
-	s.Current, s.pointerTag = pointer, tag
+	if journal != nil && journal.presumes() != s.LiveID() {
+		// As a rule a release was made between the two reads. A pointer that is
+		// read after the journal is never older than it.
+		if s.Current, s.pointerTag, err = readJSON[Pointer](ctx, r, currentFile); err != nil {
+			return State{}, err
+		}
+	}
 	if journal != nil && !s.finished(journal) {
 		s.Journal = journal
 	}
-	if pointer == nil {
-		return s, nil
-	}
-	s.Live, err = r.manifest(ctx, pointer.Release, pointer.Manifest)
-	return s, err
-}
-
-func (r *Record) manifest(ctx context.Context, id ID, want site.Digest) (Manifest, error) {
-	key := r.manifestKey(id)
-	data, _, err := r.store.Get(ctx, key)
-	if err != nil {
-		return Manifest{}, fmt.Errorf("read the manifest of release %s: %w", id, err)
-	}
-	if got := site.Digest(sha256.Sum256(data)); got != want {
-		return Manifest{}, fmt.Errorf("the manifest of release %s is damaged: its SHA-256 is %s, not %s", id, got.Short(), want.Short())
-	}
-	m, err := decodeManifest(data)
-	if err != nil {
-		return Manifest{}, fmt.Errorf("read the manifest of release %s: %w", id, err)
-	}
-	return m, nil
-}
-
-// Begin writes the journal: from here on nothing is forgotten. It fails with
-// ErrMoved if another run wrote its journal since s was read, be it closed or
-// not. The returned State carries the journal. A repeat is safe.
-func (r *Record) Begin(ctx context.Context, s State, j Journal) (State, error) {
-	if err := r.establish(ctx); err != nil {
-		return s, fmt.Errorf("make freshet's record in %s: %w", r.store, err)
-	}
-	j.Closed = false
-	return r.writeJournal(ctx, s, j)
-}
-
-func (r *Record) writeJournal(ctx context.Context, s State, j Journal) (State, error) {
-	j.Version = Version
-	tag, err := r.putJSON(ctx, "journal.json", j, unchanged(s.journalTag))
-	if err != nil {
-		return s, fmt.Errorf("write the journal: %w", moved(err))
-	}
-	s.Journal, s.journalTag = &j, tag
 	return s, nil
 }
 
-// Commit stores the manifest m and moves the pointer to it. It fails with
-// ErrMoved, and the pointer stays, if another run moved it since s was read. A
-// repeat is safe.
-func (r *Record) Commit(ctx context.Context, s State, m Manifest) (State, error) {
-	data, err := encodeManifest(m)
-	if err != nil {
-		return s, err
+// Unchanged reports whether pointer and journal are still those of s: nobody
+// else has begun or published anything since it was read.
+func (r *Record) Unchanged(ctx context.Context, s State) (bool, error) {
+	if r.prefix == "" {
+		return s.Same(State{}), nil
 	}
-	if _, err := r.put(ctx, r.manifestKey(m.Release), data, remote.Condition{}); err != nil {
-		return s, fmt.Errorf("store the manifest of release %s: %w", m.Release, err)
+	var now State
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { now.pointerTag, err = r.tag(gctx, currentFile); return err })
+	g.Go(func() (err error) { now.journalTag, err = r.tag(gctx, journalFile); return err })
+	if err := g.Wait(); err != nil {
+		return false, err
 	}
-	p := Pointer{
-		Version: Version, Release: m.Release, Number: m.Number, Previous: s.LiveID(),
-		Manifest: sha256.Sum256(data), Created: m.Created, Objects: m.Site.Len(), Bytes: m.Site.Bytes(),
-		Month: monthOf(m.Created), Paths: s.Current.PathsIn(m.Created) + m.Paths,
-	}
-	tag, err := r.putJSON(ctx, "current.json", p, unchanged(s.pointerTag))
-	if err != nil {
-		return s, fmt.Errorf("move the pointer to release %s: %w", m.Release, moved(err))
-	}
-	s.Current, s.Live, s.pointerTag = &p, m, tag
-	return s, nil
+	return s.Same(now), nil
 }
 
-// Close closes the journal: everything in it has happened. It fails with
-// ErrMoved if another run has taken the journal over. A repeat is safe.
-func (r *Record) Close(ctx context.Context, s State) (State, error) {
-	if s.Journal == nil {
-		return s, nil
+// tag is the ETag of one file of the record, "" when it is not there.
+func (r *Record) tag(ctx context.Context, name string) (string, error) {
+	head, err := r.store.Head(ctx, r.key(name))
+	if errors.Is(err, remote.ErrNotFound) {
+		return "", nil
 	}
-	j := s.Journal
-	s, err := r.writeJournal(ctx, s, Journal{
-		Release: j.Release, Number: j.Number, Base: j.Base, Started: j.Started, Writer: j.Writer, Site: j.Site, Closed: true,
-	})
 	if err != nil {
-		return s, fmt.Errorf("close the journal: %w", err)
+		return "", fmt.Errorf("look at %s: %w", name, err)
 	}
-	s.Journal = nil
-	return s, nil
+	return head.ETag, nil
 }
 
 // unchanged is the condition that an object is still as it was read; "" means
@@ -216,8 +145,14 @@ func unchanged(tag string) remote.Condition {
 	return remote.Condition{ETag: tag}
 }
 
+// refused reports whether a conditional write found something else than
+// expected: S3 answers 404 where the object is gone (fact 7.3).
+func refused(err error) bool {
+	return errors.Is(err, remote.ErrPrecondition) || errors.Is(err, remote.ErrNotFound)
+}
+
 func moved(err error) error {
-	if errors.Is(err, remote.ErrPrecondition) || errors.Is(err, remote.ErrNotFound) {
+	if refused(err) {
 		return fmt.Errorf("%w: %w", ErrMoved, err)
 	}
 	return err
@@ -225,11 +160,25 @@ func moved(err error) error {
 
 func (r *Record) key(name string) site.Key { return site.Key(r.prefix + name) }
 
-func (r *Record) manifestKey(id ID) site.Key {
-	return r.key("releases/" + string(id) + "/manifest.json.zst")
+// put writes one file. A write whose condition fails because an earlier try,
+// whose answer was lost, has done it already, succeeds.
+func (r *Record) put(ctx context.Context, key site.Key, data []byte, cond remote.Condition) (string, error) {
+	if r.always {
+		cond = remote.Condition{}
+	}
+	tag, err := r.store.Put(ctx, request(key, data, cond))
+	if errors.Is(err, remote.ErrPrecondition) {
+		if there, tag, getErr := r.store.Get(ctx, key); getErr == nil && bytes.Equal(there, data) {
+			return tag, nil
+		}
+	}
+	if cond != (remote.Condition{}) && errors.Is(err, remote.ErrUnsupported) {
+		return "", r.unprotected("refuses conditional writes", err)
+	}
+	return tag, err
 }
 
-func (r *Record) put(ctx context.Context, key site.Key, data []byte, cond remote.Condition) (string, error) {
+func request(key site.Key, data []byte, cond remote.Condition) remote.Put {
 	h := site.Headers{ContentType: "application/json", CacheControl: "private, no-store"}
 	switch {
 	case strings.HasSuffix(string(key), ".zst"):
@@ -237,16 +186,7 @@ func (r *Record) put(ctx context.Context, key site.Key, data []byte, cond remote
 	case !strings.HasSuffix(string(key), ".json"):
 		h.ContentType = "text/plain; charset=utf-8"
 	}
-	tag, err := r.store.Put(ctx, remote.Put{
-		Key: key, Size: int64(len(data)), Digest: sha256.Sum256(data), Headers: h, If: cond, Body: bytes.NewReader(data),
-	})
-	if errors.Is(err, remote.ErrPrecondition) {
-		// A repeat of our own write, whose answer was lost, finds its own bytes.
-		if there, tag, getErr := r.store.Get(ctx, key); getErr == nil && bytes.Equal(there, data) {
-			return tag, nil
-		}
-	}
-	return tag, err
+	return remote.Put{Key: key, Size: int64(len(data)), Digest: sha256.Sum256(data), Headers: h, If: cond, Body: bytes.NewReader(data)}
 }
 
 func (r *Record) putJSON(ctx context.Context, name string, v any, cond remote.Condition) (string, error) {
@@ -267,15 +207,21 @@ func readJSON[T any](ctx context.Context, r *Record, name string) (*T, string, e
 	if err != nil {
 		return nil, "", fmt.Errorf("read %s: %w", name, err)
 	}
-	if err := checkVersion(data); err != nil {
-		return nil, "", fmt.Errorf("read %s: %w", name, err)
-	}
 	v := new(T)
+	if err := checkVersion(data); err != nil {
+		return nil, "", fmt.Errorf("read %s: %w", name, &damage{err})
+	}
 	if err := json.Unmarshal(data, v); err != nil {
-		return nil, "", fmt.Errorf("read %s: %w", name, err)
+		return nil, "", fmt.Errorf("read %s: %w", name, &damage{err})
 	}
 	return v, tag, nil
 }
+
+// damage is a file that was read and cannot be understood.
+type damage struct{ err error }
+
+func (d *damage) Error() string { return d.err.Error() }
+func (d *damage) Unwrap() error { return d.err }
 
 // checkVersion looks at the version alone: the rest of a newer format may not
 // even parse.

@@ -33,6 +33,14 @@ var (
 	ErrDenied = errors.New("access denied")
 	// ErrCredentials: there are no credentials, or they are wrong or expired.
 	ErrCredentials = errors.New("no valid credentials")
+	// ErrExpired: the credentials were good and are no longer. Such an error is
+	// ErrCredentials as well.
+	ErrExpired = errors.New("the credentials have expired")
+	// ErrClock: this machine's clock is too far from the service's.
+	ErrClock = errors.New("the clock of this machine is wrong")
+	// ErrRegion: the bucket lies in another region. The error text names it. Such
+	// an error is ErrNoBucket as well.
+	ErrRegion = errors.New("wrong region")
 	// ErrTemporary: throttled, overloaded, timed out or cut off; the same call
 	// may work later. Whether it took effect is unknown.
 	ErrTemporary = errors.New("temporary failure")
@@ -84,6 +92,14 @@ type Put struct {
 	Body io.ReadSeeker
 }
 
+// Copy is one copy inside a store.
+type Copy struct {
+	// From and To may be the same key, which changes the headers alone.
+	From, To site.Key
+	Headers  site.Headers // exactly those of the copy; nothing is taken over
+	IfETag   string       // the source's ETag must be this one, without quotes; "" means any
+}
+
 // Store is a bucket, or the part of one below a prefix: all keys are relative
 // to that prefix, and nothing outside it can be reached. It is safe for
 // concurrent use. Reads see every write that returned before (fact sheet 7.6).
@@ -107,10 +123,11 @@ type Store interface {
 	// a repeat is told.
 	Put(ctx context.Context, put Put) (etag string, err error)
 
-	// Copy gives dst the bytes of src and exactly the headers h, inside the
-	// store. src and dst may be the same key, which changes the headers alone.
-	// It returns dst's ETag. A repeat is safe. ErrNotFound.
-	Copy(ctx context.Context, src, dst site.Key, h site.Headers) (etag string, err error)
+	// Copy writes an object with the bytes of another, inside the store, and
+	// returns the new object's ETag. A repeat is safe. ErrNotFound where there is
+	// no source; ErrPrecondition where copy.IfETag does not hold, and nothing was
+	// written then.
+	Copy(ctx context.Context, copy Copy) (etag string, err error)
 
 	// Delete removes the keys; a key that is not there is no error. Answers
 	// are read item by item: when some fail, the others are gone, and the

@@ -132,14 +132,16 @@ func (ig Ignore) Match(rel string, isDir bool) bool {
 }
 
 // builtIn is the list of what nobody wants on a web site. ".well-known" is not
-// on it.
+// on it. Case does not matter: on a disk that does not know it, ".GIT" is git's
+// folder, and a link to ".ENV" finds ".env".
 func builtIn(base string, isDir bool) bool {
+	base = strings.ToLower(base)
 	switch base {
-	case ".git", ".hg", ".svn", ".bzr", ".freshet", ".idea", ".vscode", ".Trashes":
+	case ".git", ".hg", ".svn", ".bzr", ".freshet", ".idea", ".vscode", ".trashes":
 		return true // .git is a file in a worktree
 	case ".aws", ".ssh", ".gnupg", ".git-credentials", ".pypirc":
 		return true // a home folder that was named by mistake
-	case ".DS_Store", "Thumbs.db", "desktop.ini", ".gitignore", ".gitattributes", ".gitmodules", ".gitkeep",
+	case ".ds_store", "thumbs.db", "desktop.ini", ".gitignore", ".gitattributes", ".gitmodules", ".gitkeep",
 		".freshetignore", ".npmrc", ".netrc", ".htpasswd", ".directory":
 		return true
 	}
@@ -148,7 +150,7 @@ func builtIn(base string, isDir bool) bool {
 		return true
 	case isDir:
 		return false
-	case strings.HasSuffix(base, "~"), strings.HasPrefix(base, "#") && strings.HasSuffix(base, "#"):
+	case len(base) > 1 && strings.HasSuffix(base, "~"), len(base) > 2 && strings.HasPrefix(base, "#") && strings.HasSuffix(base, "#"):
 		return true
 	case strings.HasPrefix(base, "."):
 		ext := path.Ext(base)

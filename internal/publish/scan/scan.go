@@ -3,8 +3,9 @@
 //
 // It promises that the list is whole or there is an error that names what
 // could not be read, so that nothing is ever deleted because a file was
-// unreadable for a moment; and that nothing outside the folder is published,
-// whatever symbolic links say. Links inside the folder are followed, and what
+// unreadable for a moment, and neither because a generator was at work: a file
+// that changes, comes or goes during the scan is an error; and that nothing
+// outside the folder is published, whatever symbolic links say. Links inside the folder are followed, and what
 // they lead to is published under both names, unless it is on the built-in
 // list of what is never published. What a file means is package
 // rules' business. Every file is read each time; nothing is remembered from
@@ -17,11 +18,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -79,8 +82,37 @@ func Folder(ctx context.Context, dir string, opts Options) ([]File, error) {
 	if err := hashAll(ctx, w.files, opts); err != nil {
 		return nil, err
 	}
+	if err := w.unchanged(); err != nil {
+		return nil, err
+	}
 	return w.files, nil
 }
+
+// unchanged walks once more and compares: what appeared behind the first walk's
+// back, as in a folder that is being built anew, would count as removed.
+func (w *walker) unchanged() error {
+	again := walker{ctx: w.ctx, root: w.root, ignore: w.ignore}
+	again.folder(w.root, "", nil)
+	if err := w.ctx.Err(); err != nil {
+		return fmt.Errorf("read the site folder: %w", err)
+	}
+	before := map[site.Key]bool{}
+	for _, f := range w.files {
+		before[f.Key] = true
+	}
+	for _, f := range again.files {
+		if !before[f.Key] {
+			again.failures.add(string(f.Key), fmt.Errorf("it appeared while the folder was read; %s", onceMore))
+		}
+		delete(before, f.Key)
+	}
+	for key := range before {
+		again.failures.add(string(key), fmt.Errorf("it vanished while the folder was read; %s", onceMore))
+	}
+	return again.failures.join()
+}
+
+const onceMore = "run the command again once nothing writes to the folder"
 
 // hashAll fills in size, time and digest of every file, several at once.
 func hashAll(ctx context.Context, files []File, opts Options) error {
@@ -128,15 +160,11 @@ func jobs(n int) int {
 // read hashes the file and notes what it was like. A file that changes in the
 // meantime is an error.
 func (f *File) read(ctx context.Context) (err error) {
-	file, err := os.Open(f.Path)
+	file, info, err := open(f.Path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
 	h := sha256.New()
 	n, err := io.Copy(h, reader{ctx, file})
 	if err != nil {
@@ -147,7 +175,7 @@ func (f *File) read(ctx context.Context) (err error) {
 		return err
 	}
 	if n != info.Size() || n != after.Size() || !after.ModTime().Equal(info.ModTime()) {
-		return errors.New("it changed while it was read; run the command again once nothing writes to the folder")
+		return fmt.Errorf("it changed while it was read; %s", onceMore)
 	}
 	f.Size, f.ModTime, f.Digest = n, info.ModTime(), site.Digest(h.Sum(nil))
 	return nil
@@ -169,16 +197,33 @@ func (r reader) Read(p []byte) (int, error) {
 // Open opens the file for upload and makes sure that it is still the one that
 // was scanned.
 func (f File) Open() (*os.File, error) {
-	file, err := os.Open(f.Path)
+	file, info, err := open(f.Path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := file.Stat()
-	if err == nil && (info.Size() != f.Size || !info.ModTime().Equal(f.ModTime)) {
+	if info.Size() != f.Size || !info.ModTime().Equal(f.ModTime) {
 		err = fmt.Errorf("%s changed since it was scanned; run the command again", f.Key)
-	}
-	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
+}
+
+// open opens a regular file. Something else may have taken its place since it
+// was listed: a link is not followed, and a pipe does not block.
+func open(path string) (*os.File, fs.FileInfo, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
+	switch {
+	case errors.Is(err, syscall.ELOOP):
+		return nil, nil, fmt.Errorf("a symbolic link has taken its place; %s", onceMore)
+	case err != nil:
+		return nil, nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNoFile
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return file, info, nil
 }

@@ -32,7 +32,7 @@ func (w *walker) folder(dir, prefix string, above []string) {
 		return // Folder says so
 	}
 	if slices.Contains(above, dir) {
-		w.failures.add(prefix, fmt.Errorf("the symbolic link leads back to %s, a folder above it", w.rel(dir)))
+		w.failures.add(prefix, fmt.Errorf("the symbolic link leads back to %s, a folder above it", printable(w.rel(dir))))
 		return
 	}
 	entries, err := os.ReadDir(dir)
@@ -64,9 +64,11 @@ func (w *walker) entry(path, rel string, mode fs.FileMode, above []string) {
 	case mode.IsRegular():
 		w.file(path, rel)
 	default:
-		w.failures.add(rel, errors.New("it is a socket, pipe or device, which cannot be published"))
+		w.failures.add(rel, errNoFile)
 	}
 }
+
+var errNoFile = errors.New("it is a socket, pipe or device, which cannot be published")
 
 func (w *walker) file(path, rel string) {
 	key, err := site.ParseKey(rel)
@@ -97,11 +99,11 @@ func (w *walker) resolve(path string) (target string, mode fs.FileMode, err erro
 		return "", 0, err
 	}
 	if target != w.root && !strings.HasPrefix(target, strings.TrimSuffix(w.root, separator)+separator) {
-		return "", 0, fmt.Errorf("the symbolic link leaves the site folder, to %s", target)
+		return "", 0, fmt.Errorf("the symbolic link leaves the site folder, to %s", printable(target))
 	}
 	for name := range strings.SplitSeq(w.rel(target), separator) {
 		if builtIn(name, info.IsDir()) {
-			return "", 0, fmt.Errorf("the symbolic link leads to %s, which is never published", w.rel(target))
+			return "", 0, fmt.Errorf("the symbolic link leads to %s, which is never published", printable(w.rel(target)))
 		}
 	}
 	return target, info.Mode().Type(), nil

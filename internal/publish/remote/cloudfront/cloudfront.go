@@ -46,12 +46,18 @@ type Options struct {
 	Credentials Credentials        // zero asks the SDK's chain
 	Isolated    bool               // ask nothing of the user's own AWS settings; for a service with keys of its own
 	HTTPClient  session.HTTPClient // for tests; nil makes one
+	// OnRetry is told in words for people when a failed request is about to be
+	// repeated, unless the pause is too short to be noticed: "CloudFront is
+	// throttling (400 Throttling); trying again in 1.2s". It is called from several
+	// goroutines at once; nil tells nobody. Waits of the engine are not among these.
+	OnRetry func(note string)
 }
 
 // CDN is the CloudFront account of the credentials. It is safe for concurrent
 // use.
 type CDN struct {
 	client *awscf.Client
+	region string
 	mu     sync.Mutex        // held for one look-up or store
 	arns   map[string]string // by distribution id, as far as they were read; guarded by mu
 }
@@ -61,7 +67,7 @@ type CDN struct {
 func Open(ctx context.Context, o Options) (*CDN, error) {
 	cfg, err := session.Load(ctx, session.Options{
 		Region: o.Region, Profile: o.Profile, Credentials: o.Credentials, Isolated: o.Isolated,
-		Attempts: attempts, HTTPClient: o.HTTPClient,
+		Attempts: attempts, HTTPClient: o.HTTPClient, OnRetry: session.Notes("CloudFront", o.OnRetry),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open CloudFront: %w", err)
@@ -71,7 +77,7 @@ func Open(ctx context.Context, o Options) (*CDN, error) {
 			c.BaseEndpoint = &o.Endpoint
 		}
 	})
-	return &CDN{client: client, arns: map[string]string{}}, nil
+	return &CDN{client: client, region: cfg.Region, arns: map[string]string{}}, nil
 }
 
 // Distribution reads one distribution, and each cache policy of its behaviors
@@ -166,7 +172,7 @@ func (c *CDN) right(action, id string) string {
 	defer c.mu.Unlock()
 	arn := c.arns[id]
 	if arn == "" {
-		arn = "arn:aws:cloudfront::*:distribution/" + id
+		arn = distributionARN(c.region, id)
 	}
 	return "needs " + action + " on " + arn
 }

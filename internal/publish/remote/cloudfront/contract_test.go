@@ -3,9 +3,11 @@ package cloudfront_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +55,16 @@ func serve(t *testing.T, n int) (cdn *cloudfront.CDN, id string) {
 
 func serveConfig(t *testing.T, configs ...control.DistributionConfig) (cdn *cloudfront.CDN, id string) {
 	t.Helper()
+	handler, id := handle(t, configs...)
+	front := httptest.NewServer(handler)
+	t.Cleanup(front.Close)
+	return openAt(t, front.URL), id
+}
+
+// handle is the embedded control API with these distributions, and the first
+// one's id.
+func handle(t *testing.T, configs ...control.DistributionConfig) (handler http.Handler, id string) {
+	t.Helper()
 	server, err := control.Open(filepath.Join(t.TempDir(), "control.db"), edges{}, control.Options{
 		Credentials: control.Credentials{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey},
 	})
@@ -73,9 +85,7 @@ func serveConfig(t *testing.T, configs ...control.DistributionConfig) (cdn *clou
 			id = d.ID
 		}
 	}
-	front := httptest.NewServer(server.Handler())
-	t.Cleanup(front.Close)
-	return openAt(t, front.URL), id
+	return server.Handler(), id
 }
 
 func openAt(t *testing.T, url string) *cloudfront.CDN {
@@ -125,24 +135,54 @@ func fullConfig() control.DistributionConfig {
 	return cfg
 }
 
-func TestContract(t *testing.T) {
-	isolate(t)
-	remotetest.CDN(t, func(t *testing.T) (remote.CDN, string) { return serve(t, 1) })
-}
-
 // TestContractReal runs on a real distribution where the environment names one.
 func TestContractReal(t *testing.T) {
 	id := os.Getenv(remotetest.EnvDistribution)
 	if id == "" {
-		t.Skip("no distribution: set " + remotetest.EnvDistribution)
+		t.Skip("no real distribution is named: set " + remotetest.EnvDistribution + "; see package remotetest")
 	}
-	remotetest.CDN(t, func(t *testing.T) (remote.CDN, string) {
+	remotetest.HarmlessCDN(t, func(t *testing.T) (remote.CDN, string) {
 		cdn, err := cloudfront.Open(t.Context(), cloudfront.Options{Endpoint: os.Getenv(remotetest.EnvCloudFrontEndpoint)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return cdn, id
 	})
+}
+
+// TestContractRealIsHarmless takes the embedded CloudFront for a real one, and
+// checks that the suite drops nothing that a viewer may have asked for.
+func TestContractRealIsHarmless(t *testing.T) {
+	isolate(t)
+	handler, id := handle(t, config(0))
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	t.Setenv(remotetest.EnvDistribution, id)
+	t.Setenv(remotetest.EnvCloudFrontEndpoint, server.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", keys.AccessKeyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", keys.SecretAccessKey)
+	t.Run("suite", TestContractReal)
+	cdn := openAt(t, server.URL)
+	all, err := cdn.Invalidations(t.Context(), id, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	items := 0
+	for _, inv := range all {
+		read, err := cdn.Invalidation(t.Context(), id, inv.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range read.Items {
+			items++
+			if !strings.HasPrefix(item, "/freshet-test/") {
+				t.Errorf("%s was invalidated", item)
+			}
+		}
+	}
+	if items == 0 || items > 30 {
+		t.Errorf("%d paths were invalidated", items)
+	}
 }
 
 func TestDistribution(t *testing.T) {

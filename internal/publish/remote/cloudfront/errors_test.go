@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/publish/remote/cloudfront"
@@ -18,16 +22,20 @@ import (
 var sentinels = []error{
 	remote.ErrNotFound, remote.ErrNoBucket, remote.ErrPrecondition, remote.ErrDenied, remote.ErrCredentials,
 	remote.ErrTemporary, remote.ErrReferenceReused, remote.ErrContent, remote.ErrUnsupported,
+	remote.ErrExpired, remote.ErrClock, remote.ErrRegion, remote.ErrUnreachable,
 }
 
-// wantOnly checks that err is of the one kind want, or of none.
+// implied are the kinds that come along with a more particular one.
+var implied = map[error]error{remote.ErrExpired: remote.ErrCredentials, remote.ErrRegion: remote.ErrNoBucket}
+
+// wantOnly checks that err is of the kind want and what it implies, or of none.
 func wantOnly(t *testing.T, err, want error) {
 	t.Helper()
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, s := range sentinels {
-		if got := errors.Is(err, s); got != (s == want) {
+		if got := errors.Is(err, s); got != (s == want || want != nil && s == implied[want]) {
 			t.Errorf("errors.Is(%q, %q) = %v", err, s, got)
 		}
 	}
@@ -104,10 +112,12 @@ func TestErrors(t *testing.T) {
 		{read, 500, "", "", remote.ErrTemporary, ""},
 		{create, 403, "UnrecognizedClientException", "no", remote.ErrCredentials, ""},
 		{create, 403, "IncompleteSignature", "no", remote.ErrCredentials, ""},
-		{create, 403, "ExpiredTokenException", "no", remote.ErrCredentials, ""},
+		{create, 403, "ExpiredTokenException", "no", remote.ErrExpired, "the credentials have expired"},
 		{create, 403, "InvalidClientTokenId", "no", remote.ErrCredentials, ""},
 		{create, 403, "SignatureDoesNotMatch", "no", remote.ErrCredentials, ""},
-		{create, 403, "RequestExpired", "no", nil, "the clock of this machine"},
+		{create, 403, "RequestExpired", "no", remote.ErrClock, "with reference ref-7: the clock of this machine is wrong: set it right"},
+		{create, 403, "SignatureDoesNotMatch", "Signature expired: 20261122T100000Z is now earlier than 20261122T101500Z (20261122T103000Z - 15 min.)", remote.ErrClock, "set it right"},
+		{get, 403, "InvalidSignatureException", "Signature not yet current: 20261122T100000Z is still later than 20261122T094500Z", remote.ErrClock, "set it right"},
 	}
 	for _, r := range rows {
 		t.Run(fmt.Sprintf("%d %s", r.status, r.code), func(t *testing.T) {
@@ -191,6 +201,42 @@ func TestDeniedNamesARN(t *testing.T) {
 		t.Errorf("error %q does not name %s", err, arn)
 	}
 }
+
+// TestRetriesAreTold compares what is told with the pauses between requests, on
+// a clock that costs nothing.
+func TestRetriesAreTold(t *testing.T) {
+	isolate(t)
+	synctest.Test(t, func(t *testing.T) {
+		var notes, want []string
+		var last time.Time
+		for range 20 { // pauses are random, and some too short to be told
+			last = time.Time{}
+			cdn, err := cloudfront.Open(t.Context(), cloudfront.Options{
+				Credentials: keys, OnRetry: func(note string) { notes = append(notes, note) },
+				HTTPClient: clientFunc(func(r *http.Request) (*http.Response, error) {
+					if pause := time.Since(last); !last.IsZero() && pause >= 200*time.Millisecond {
+						want = append(want, fmt.Sprintf("CloudFront is throttling (400 Throttling); trying again in %.1fs", pause.Seconds()))
+					}
+					last = time.Now()
+					body := io.NopCloser(strings.NewReader(errorBody("Throttling", "Rate exceeded")))
+					return &http.Response{StatusCode: 400, Header: http.Header{}, Request: r, Body: body}, nil
+				}),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = cdn.Distribution(t.Context(), "E1")
+			wantOnly(t, err, remote.ErrTemporary)
+		}
+		if diff := cmp.Diff(notes, want); diff != "" || len(notes) == 0 {
+			t.Errorf("notes (-got +want):\n%s", diff)
+		}
+	})
+}
+
+type clientFunc func(*http.Request) (*http.Response, error)
+
+func (f clientFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
 
 // TestRetry: the limits on invalidations are the engine's to wait for.
 func TestRetry(t *testing.T) {

@@ -12,6 +12,10 @@ func TestStoreContract(t *testing.T) {
 	remotetest.Store(t, func(*testing.T) remote.Store { return memory.NewStore(memory.StoreOptions{}) })
 }
 
+func TestStoreContractShortPages(t *testing.T) {
+	remotetest.Store(t, func(*testing.T) remote.Store { return memory.NewStore(memory.StoreOptions{ShortPages: true}) })
+}
+
 func TestCDNContract(t *testing.T) {
 	remotetest.CDN(t, func(*testing.T) (remote.CDN, string) { return newCDN(2), blog.ID })
 }

@@ -6,6 +6,9 @@
 // effect, in the middle of a listing, or late. Values that go in are copied, so
 // that a test cannot change what is stored by accident.
 //
+// It can also be a service that freshet must be wary of: one that ignores or
+// refuses conditions, or that lists a few objects at a time.
+//
 // It leaves out every network and every retry: a fault is reported as it was
 // injected. There is no edge behind the CDN; nothing is cached or purged.
 //

@@ -52,7 +52,7 @@ func TestFaults(t *testing.T) {
 			return err
 		}, func(o map[site.Key]memory.Object) bool { return string(o["n"].Data) == "new" }},
 		{memory.OpCopy, "c", func(ctx context.Context, s *memory.Store) error {
-			_, err := s.Copy(ctx, "a", "c", html)
+			_, err := s.Copy(ctx, remote.Copy{From: "a", To: "c", Headers: html})
 			return err
 		}, func(o map[site.Key]memory.Object) bool { return string(o["c"].Data) == "a" }},
 		{memory.OpDelete, "", func(ctx context.Context, s *memory.Store) error {
@@ -127,7 +127,7 @@ func TestCalls(t *testing.T) {
 	s := newStore(t, "a")
 	ctx := t.Context()
 	s.Get(ctx, "a")
-	s.Copy(ctx, "a", "b", html)
+	s.Copy(ctx, remote.Copy{From: "a", To: "b", Headers: html})
 	s.Delete(ctx, []site.Key{"a", "b"})
 	s.List(ctx, "p/", "p/x", func([]remote.Info) error { return nil })
 	want := []memory.Call{

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -27,10 +28,13 @@ const pageSize = 1000
 
 // StoreOptions describe a store.
 type StoreOptions struct {
-	Name     string           // of the bucket; "" means "memory"
-	PageSize int              // objects of one page of a listing, at most 1,000; 0 means 1,000
-	Now      func() time.Time // for LastModified; nil means that all times are zero
-	Hook     Hook             // nil means no faults
+	Name     string // of the bucket; "" means "memory"
+	PageSize int    // objects of one page of a listing, at most 1,000; 0 means 1,000
+	// ShortPages makes pages hold 1, 2 and 3 objects in turn, whatever PageSize is.
+	ShortPages bool
+	Conditions Conditions
+	Now        func() time.Time // for LastModified; nil means that all times are zero
+	Hook       Hook             // nil means no faults
 }
 
 // Object is one stored object, as a test sees it.
@@ -45,17 +49,19 @@ type Object struct {
 // Store keeps objects in memory. It is safe for concurrent use.
 type Store struct {
 	calls
-	name string
-	page int
-	now  func() time.Time
+	name  string
+	page  int
+	short bool
+	now   func() time.Time
 
-	state   sync.Mutex // held while objects are looked at or changed, never during a hook or a delay
-	objects map[site.Key]Object
+	state      sync.Mutex // held while the fields below are looked at or changed, never during a hook or a delay
+	objects    map[site.Key]Object
+	conditions Conditions
 }
 
 // NewStore makes an empty store.
 func NewStore(o StoreOptions) *Store {
-	s := &Store{name: cmp.Or(o.Name, "memory"), page: pageSize, now: o.Now, objects: map[site.Key]Object{}}
+	s := &Store{name: cmp.Or(o.Name, "memory"), page: pageSize, short: o.ShortPages, now: o.Now, objects: map[site.Key]Object{}, conditions: o.Conditions}
 	if o.PageSize > 0 {
 		s.page = min(o.PageSize, pageSize)
 	}
@@ -174,33 +180,36 @@ func (s *Store) write(put remote.Put, data []byte) (string, error) {
 	s.state.Lock()
 	defer s.state.Unlock()
 	old, there := s.objects[put.Key]
-	if put.If.Absent && there || put.If.ETag != "" && put.If.ETag != old.ETag {
-		return "", remote.ErrPrecondition
+	if err := s.conditions.check(put.If, old, there); err != nil {
+		return "", err
 	}
 	return s.store(put.Key, data, put.Headers), nil
 }
 
 // Copy implements remote.Store.
-func (s *Store) Copy(ctx context.Context, src, dst site.Key, h site.Headers) (string, error) {
-	f, err := s.begin(ctx, Call{Op: OpCopy, Key: string(dst), Source: src})
+func (s *Store) Copy(ctx context.Context, c remote.Copy) (string, error) {
+	f, err := s.begin(ctx, Call{Op: OpCopy, Key: string(c.To), Source: c.From})
 	if err != nil {
-		return "", fmt.Errorf("copy %s to %s: %w", src, dst, err)
+		return "", fmt.Errorf("copy %s to %s: %w", c.From, c.To, err)
 	}
-	tag, err := s.copy(src, dst, h)
+	tag, err := s.copy(c)
 	if err = errors.Join(err, f.after); err != nil {
-		return "", fmt.Errorf("copy %s to %s: %w", src, dst, err)
+		return "", fmt.Errorf("copy %s to %s: %w", c.From, c.To, err)
 	}
 	return tag, nil
 }
 
-func (s *Store) copy(src, dst site.Key, h site.Headers) (string, error) {
+func (s *Store) copy(c remote.Copy) (string, error) {
 	s.state.Lock()
 	defer s.state.Unlock()
-	o, ok := s.objects[src]
+	o, ok := s.objects[c.From]
 	if !ok {
 		return "", remote.ErrNotFound
 	}
-	return s.store(dst, o.Data, h), nil
+	if err := s.conditions.check(remote.Condition{ETag: c.IfETag}, o, ok); err != nil {
+		return "", err
+	}
+	return s.store(c.To, o.Data, c.Headers), nil
 }
 
 // Delete implements remote.Store. The hook is asked once for the call and then
@@ -256,7 +265,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, page func([]remo
 		return fmt.Errorf("list %s/%s: %w", s, prefix, err)
 	}
 	shown := 0
-	for infos := range slices.Chunk(s.listed(prefix, after), s.page) {
+	for infos := range s.pages(s.listed(prefix, after)) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("list %s/%s: %w", s, prefix, err)
 		}
@@ -272,6 +281,22 @@ func (s *Store) List(ctx context.Context, prefix, after string, page func([]remo
 		return fmt.Errorf("list %s/%s: %w", s, prefix, err)
 	}
 	return nil
+}
+
+// pages cuts a listing into pages.
+func (s *Store) pages(all []remote.Info) iter.Seq[[]remote.Info] {
+	if !s.short {
+		return slices.Chunk(all, s.page)
+	}
+	return func(yield func([]remote.Info) bool) {
+		for n := 0; len(all) > 0; n++ {
+			size := min(n%3+1, len(all))
+			if !yield(all[:size:size]) {
+				return
+			}
+			all = all[size:]
+		}
+	}
 }
 
 func (s *Store) listed(prefix, after string) []remote.Info {

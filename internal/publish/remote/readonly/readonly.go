@@ -25,8 +25,8 @@ func (Store) Put(_ context.Context, put remote.Put) (string, error) {
 }
 
 // Copy refuses.
-func (Store) Copy(_ context.Context, _, dst site.Key, _ site.Headers) (string, error) {
-	return "", refuse("copy to", dst)
+func (Store) Copy(_ context.Context, c remote.Copy) (string, error) {
+	return "", refuse("copy to", c.To)
 }
 
 // Delete refuses, unless there is nothing to delete.

@@ -22,7 +22,7 @@ var writes = map[string]func(s remote.Store, t *testing.T) error{
 		return err
 	},
 	"Copy": func(s remote.Store, t *testing.T) error {
-		_, err := s.Copy(t.Context(), "b", "a", site.Headers{})
+		_, err := s.Copy(t.Context(), remote.Copy{From: "b", To: "a"})
 		return err
 	},
 	"Delete": func(s remote.Store, t *testing.T) error { return s.Delete(t.Context(), []site.Key{"a", "b"}) },

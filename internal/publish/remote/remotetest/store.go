@@ -74,7 +74,7 @@ func cancelCase(t *testing.T, s remote.Store) {
 		"Get":    func() error { _, _, err := s.Get(ctx, "a"); return err },
 		"Head":   func() error { _, err := s.Head(ctx, "a"); return err },
 		"Put":    func() error { _, err := s.Put(ctx, NewPut("a", []byte("new"), html)); return err },
-		"Copy":   func() error { _, err := s.Copy(ctx, "a", "b", html); return err },
+		"Copy":   func() error { _, err := s.Copy(ctx, remote.Copy{From: "a", To: "b", Headers: html}); return err },
 		"Delete": func() error { return s.Delete(ctx, []site.Key{"a"}) },
 		"List":   func() error { return s.List(ctx, "", "", func([]remote.Info) error { return nil }) },
 		"Dirs":   func() error { _, err := s.Dirs(ctx, "", ""); return err },
@@ -173,10 +173,10 @@ func oddKeysCase(t *testing.T, s remote.Store) {
 		}
 	}
 	for i, key := range keys {
-		if _, err := s.Copy(t.Context(), key, "copies/"+site.Key(fmt.Sprint(i)), html); err != nil {
+		if _, err := s.Copy(t.Context(), remote.Copy{From: key, To: "copies/" + site.Key(fmt.Sprint(i)), Headers: html}); err != nil {
 			t.Errorf("Copy(%q): %v", key, err)
 		}
-		if _, err := s.Copy(t.Context(), key, key, allHeaders); err != nil {
+		if _, err := s.Copy(t.Context(), remote.Copy{From: key, To: key, Headers: allHeaders}); err != nil {
 			t.Errorf("Copy(%q) onto itself: %v", key, err)
 		}
 		wantData(t, s, "copies/"+site.Key(fmt.Sprint(i)), fmt.Sprint(i))

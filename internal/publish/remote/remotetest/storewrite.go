@@ -91,7 +91,7 @@ func race(t *testing.T, s remote.Store, key site.Key, c remote.Condition) {
 var copyCases = []storeCase{
 	{"Copy gives the destination the bytes and exactly the headers", func(t *testing.T, s remote.Store) {
 		put(t, s, NewPut("a", []byte("bytes"), allHeaders))
-		etag, err := s.Copy(t.Context(), "a", "deep/er/b", html)
+		etag, err := s.Copy(t.Context(), remote.Copy{From: "a", To: "deep/er/b", Headers: html})
 		if err != nil {
 			t.Fatalf("Copy: %v", err)
 		}
@@ -106,7 +106,7 @@ var copyCases = []storeCase{
 	{"Copy onto itself changes the headers alone", func(t *testing.T, s remote.Store) {
 		put(t, s, NewPut("a", []byte("bytes"), html))
 		for _, h := range eachWithout(allHeaders) {
-			etag, err := s.Copy(t.Context(), "a", "a", h)
+			etag, err := s.Copy(t.Context(), remote.Copy{From: "a", To: "a", Headers: h})
 			if err != nil {
 				t.Fatalf("Copy: %v", err)
 			}
@@ -121,16 +121,53 @@ var copyCases = []storeCase{
 		put(t, s, NewPut("a", []byte("new"), html))
 		put(t, s, NewPut("b", []byte("old"), allHeaders))
 		for range 2 { // a repeat is safe
-			if _, err := s.Copy(t.Context(), "a", "b", html); err != nil {
+			if _, err := s.Copy(t.Context(), remote.Copy{From: "a", To: "b", Headers: html}); err != nil {
 				t.Fatalf("Copy: %v", err)
 			}
 		}
 		wantData(t, s, "b", "new")
 	}},
+	{"Copy of the version that was seen", func(t *testing.T, s remote.Store) {
+		etag := put(t, s, NewPut("a", []byte("bytes"), html))
+		put(t, s, NewPut("b", []byte("old"), html))
+		for _, to := range []site.Key{"b", "new", "a"} {
+			if _, err := s.Copy(t.Context(), remote.Copy{From: "a", To: to, Headers: allHeaders, IfETag: etag}); err != nil {
+				t.Errorf("Copy to %s: %v", to, err)
+			}
+			wantData(t, s, to, "bytes")
+			if got := head(t, s, to).Headers; got != allHeaders {
+				t.Errorf("the headers of %s are %+v", to, got)
+			}
+		}
+	}},
+	{"Copy of another version is ErrPrecondition and writes nothing", func(t *testing.T, s remote.Store) {
+		seen := put(t, s, NewPut("a", []byte("seen"), html))
+		put(t, s, NewPut("a", []byte("other"), html))
+		put(t, s, NewPut("b", []byte("old"), html))
+		for _, to := range []site.Key{"b", "new", "a"} {
+			_, err := s.Copy(t.Context(), remote.Copy{From: "a", To: to, Headers: allHeaders, IfETag: seen})
+			wantIs(t, "Copy to "+string(to), err, remote.ErrPrecondition)
+		}
+		wantKeys(t, listKeys(t, s, "", ""), []site.Key{"a", "b"})
+		wantData(t, s, "a", "other")
+		wantData(t, s, "b", "old")
+		for _, key := range []site.Key{"a", "b"} {
+			if got := head(t, s, key).Headers; got != html {
+				t.Errorf("the headers of %s became %+v", key, got)
+			}
+		}
+	}},
+	{"Copy of a missing key with an ETag is ErrNotFound", func(t *testing.T, s remote.Store) {
+		for _, to := range []site.Key{"b", "missing"} {
+			_, err := s.Copy(t.Context(), remote.Copy{From: "missing", To: to, IfETag: "0123456789abcdef0123456789abcdef"})
+			wantIs(t, "Copy to "+string(to), err, remote.ErrNotFound)
+		}
+		wantKeys(t, listKeys(t, s, "", ""), nil)
+	}},
 	{"Copy of a missing key is ErrNotFound", func(t *testing.T, s remote.Store) {
-		_, err := s.Copy(t.Context(), "missing", "b", html)
+		_, err := s.Copy(t.Context(), remote.Copy{From: "missing", To: "b", Headers: html})
 		wantIs(t, "Copy", err, remote.ErrNotFound)
-		_, err = s.Copy(t.Context(), "missing", "missing", html)
+		_, err = s.Copy(t.Context(), remote.Copy{From: "missing", To: "missing", Headers: html})
 		wantIs(t, "Copy onto itself", err, remote.ErrNotFound)
 		wantKeys(t, listKeys(t, s, "", ""), nil)
 	}},
@@ -170,14 +207,32 @@ var deleteCases = []storeCase{
 		}
 		wantKeys(t, listKeys(t, s, "", ""), []site.Key{"a"})
 	}},
-	{"Delete removes just the keys, not what lies below", func(t *testing.T, s remote.Store) {
-		for _, key := range []site.Key{"a", "a/b", "ab"} {
+	{"Delete removes just the keys, not what begins like them", func(t *testing.T, s remote.Store) {
+		for _, key := range []site.Key{"a", "ab", "a.b", "b/a"} {
 			put(t, s, NewPut(key, []byte(key), html))
 		}
 		if err := s.Delete(t.Context(), []site.Key{"a"}); err != nil {
 			t.Errorf("Delete: %v", err)
 		}
-		wantKeys(t, listKeys(t, s, "", ""), []site.Key{"a/b", "ab"})
+		wantKeys(t, listKeys(t, s, "", ""), []site.Key{"a.b", "ab", "b/a"})
+	}},
+	{"a key and keys below it live side by side", func(t *testing.T, s remote.Store) {
+		for _, key := range []site.Key{"a", "a/b", "a/b/c", "ab"} {
+			_, err := s.Put(t.Context(), NewPut(key, []byte(key), html))
+			if errors.Is(err, remote.ErrUnsupported) {
+				t.Skipf("this service keeps objects as files: %v", err) // and so does every site that is made of files
+			}
+			if err != nil {
+				t.Fatalf("Put(%q): %v", key, err)
+			}
+		}
+		wantKeys(t, listKeys(t, s, "", ""), []site.Key{"a", "a/b", "a/b/c", "ab"})
+		wantKeys(t, listKeys(t, s, "", "a"), []site.Key{"a/b", "a/b/c", "ab"})
+		wantKeys(t, listKeys(t, s, "a/b", ""), []site.Key{"a/b", "a/b/c"})
+		if err := s.Delete(t.Context(), []site.Key{"a"}); err != nil {
+			t.Errorf("Delete: %v", err)
+		}
+		wantKeys(t, listKeys(t, s, "", ""), []site.Key{"a/b", "a/b/c", "ab"})
 		_, _, err := s.Get(t.Context(), "a")
 		wantIs(t, "Get of a deleted key", err, remote.ErrNotFound)
 	}},

@@ -19,34 +19,37 @@ import (
 // copyPartSize is what one request of a multipart copy moves, in bytes.
 const copyPartSize = 1 << 30
 
-// Copy copies inside S3 and gives dst exactly the headers h: REPLACE drops what
-// is not restated (fact 7.5). Objects above 5 GiB, which one request cannot
-// copy, are copied in parts.
-func (s *Store) Copy(ctx context.Context, src, dst site.Key, h site.Headers) (string, error) {
-	tag, err := s.copyWhole(ctx, src, dst, h)
+// Copy copies inside S3 and gives the copy exactly its headers: REPLACE drops
+// what is not restated (fact 7.5). Objects above 5 GiB, which one request
+// cannot copy, are copied in parts.
+func (s *Store) Copy(ctx context.Context, c remote.Copy) (string, error) {
+	tag, err := s.copyWhole(ctx, c)
 	if err != nil && tooLarge(err) {
-		tag, err = s.copyInParts(ctx, src, dst, h)
+		tag, err = s.copyInParts(ctx, c)
+	}
+	if err == nil && s.foreign && c.From == c.To {
+		return s.settle(ctx, c, tag)
 	}
 	if err != nil {
-		right := fmt.Sprintf("needs s3:GetObject on %s and s3:PutObject on %s", s.object(src), s.object(dst))
-		return "", s.fail(ctx, fmt.Sprintf("copy %s to %s", src, dst), right, err)
+		right := fmt.Sprintf("needs s3:GetObject on %s and s3:PutObject on %s", s.object(c.From), s.object(c.To))
+		return "", s.fail(ctx, fmt.Sprintf("copy %s to %s", c.From, c.To), right, err)
 	}
 	return tag, nil
 }
 
-func (s *Store) copyWhole(ctx context.Context, src, dst site.Key, h site.Headers) (string, error) {
+func (s *Store) copyWhole(ctx context.Context, c remote.Copy) (string, error) {
 	out, err := s.client.CopyObject(ctx, &awss3.CopyObjectInput{
-		Bucket: &s.bucket, Key: s.full(dst), CopySource: s.source(src),
+		Bucket: &s.bucket, Key: s.full(c.To), CopySource: s.source(c.From), CopySourceIfMatch: quoted(c.IfETag),
 		MetadataDirective: types.MetadataDirectiveReplace,
 		// The copy of a multipart object gets a full-object checksum this way.
 		ChecksumAlgorithm:  types.ChecksumAlgorithmSha256,
-		ContentType:        contentType(h),
-		CacheControl:       header(h.CacheControl),
-		ContentEncoding:    header(h.ContentEncoding),
-		ContentDisposition: header(h.ContentDisposition),
-		ContentLanguage:    header(h.ContentLanguage),
-		Metadata:           metadata(h),
-	})
+		ContentType:        contentType(c.Headers),
+		CacheControl:       header(c.Headers.CacheControl),
+		ContentEncoding:    header(c.Headers.ContentEncoding),
+		ContentDisposition: header(c.Headers.ContentDisposition),
+		ContentLanguage:    header(c.Headers.ContentLanguage),
+		Metadata:           metadata(c.Headers),
+	}, s.retryFor(ontoItself(c)))
 	if err != nil {
 		return "", err
 	}
@@ -54,6 +57,16 @@ func (s *Store) copyWhole(ctx context.Context, src, dst site.Key, h site.Headers
 		return "", fmt.Errorf("%w: the answer to the copy was empty", remote.ErrTemporary)
 	}
 	return etag(out.CopyObjectResult.ETag), nil
+}
+
+// ontoItself is the condition that a copy puts on its own destination: none,
+// but where that is the source as well. Such a copy can change the ETag that it
+// depends on, from that of parts to that of a whole object.
+func ontoItself(c remote.Copy) remote.Condition {
+	if c.From != c.To {
+		return remote.Condition{}
+	}
+	return remote.Condition{ETag: c.IfETag}
 }
 
 // tooLarge reports whether S3 refused to copy because of the size. Asking for
@@ -64,27 +77,30 @@ func tooLarge(err error) bool {
 		(f.Code == "EntityTooLarge" || f.Code == "InvalidRequest" && strings.Contains(f.Message, "larger than the maximum"))
 }
 
-func (s *Store) copyInParts(ctx context.Context, src, dst site.Key, h site.Headers) (string, error) {
-	from, err := s.head(ctx, src)
+func (s *Store) copyInParts(ctx context.Context, c remote.Copy) (string, error) {
+	from, err := s.head(ctx, c.From)
 	if err != nil {
 		return "", err
 	}
-	id, err := s.createUpload(ctx, dst, h, "")
+	if found := etag(from.ETag); c.IfETag != "" && c.IfETag != found {
+		return "", fmt.Errorf("%w: the source has the ETag %s", remote.ErrPrecondition, found)
+	}
+	id, err := s.createUpload(ctx, c.To, c.Headers, "")
 	if err != nil {
 		return "", err
 	}
-	parts, err := s.copyRanges(ctx, src, dst, id, from)
+	parts, err := s.copyRanges(ctx, c, id, from)
 	if err == nil {
 		var tag string
-		if tag, err = s.complete(ctx, dst, id, parts, remote.Condition{}); err == nil {
+		if tag, err = s.complete(ctx, c.To, id, parts, ontoItself(c)); err == nil {
 			return tag, nil
 		}
 	}
-	return "", s.abandon(ctx, dst, id, err)
+	return "", s.abandon(ctx, c.To, id, err)
 }
 
-// copyRanges copies all parts of the version of src that from describes.
-func (s *Store) copyRanges(ctx context.Context, src, dst site.Key, id *string, from *awss3.HeadObjectOutput) ([]types.CompletedPart, error) {
+// copyRanges copies all parts of the version of the source that from describes.
+func (s *Store) copyRanges(ctx context.Context, c remote.Copy, id *string, from *awss3.HeadObjectOutput) ([]types.CompletedPart, error) {
 	total := aws.ToInt64(from.ContentLength)
 	size := max(s.copyParts, (total+maxParts-1)/maxParts)
 	parts := make([]types.CompletedPart, (total+size-1)/size)
@@ -95,8 +111,8 @@ func (s *Store) copyRanges(ctx context.Context, src, dst site.Key, id *string, f
 		last := min(first+size, total) - 1
 		group.Go(func() error {
 			out, err := s.client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
-				Bucket: &s.bucket, Key: s.full(dst), UploadId: id, PartNumber: aws.Int32(int32(i + 1)),
-				CopySource: s.source(src), CopySourceIfMatch: from.ETag,
+				Bucket: &s.bucket, Key: s.full(c.To), UploadId: id, PartNumber: aws.Int32(int32(i + 1)),
+				CopySource: s.source(c.From), CopySourceIfMatch: from.ETag,
 				CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", first, last)),
 			})
 			if err != nil {

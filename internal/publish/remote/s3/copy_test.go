@@ -3,11 +3,13 @@ package s3
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -21,8 +23,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestCopyInParts refuses whole copies as S3 does above 5 GiB.
-func TestCopyInParts(t *testing.T) {
+// partsOnly is a store that refuses whole copies, as S3 does above 5 GiB.
+// beforePart is called before each part of a copy.
+func partsOnly(t *testing.T, beforePart func()) *Store {
+	t.Helper()
 	t.Setenv("AWS_PROFILE", "")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	backend, err := objects.Open(t.TempDir(), objects.Options{})
@@ -42,6 +46,9 @@ func TestCopyInParts(t *testing.T) {
 			fmt.Fprint(w, "<Error><Code>InvalidRequest</Code><Message>The specified copy source is larger than the maximum allowable size for a copy source: 5368709120</Message></Error>")
 			return
 		}
+		if copies {
+			beforePart()
+		}
 		inner.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
@@ -53,6 +60,11 @@ func TestCopyInParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	store.copyParts = 5 << 20
+	return store
+}
+
+func TestCopyInParts(t *testing.T) {
+	store := partsOnly(t, func() {})
 	data := bytes.Repeat([]byte("0123456789abcdef"), 11<<16+1) // three parts, the last a short one
 	put := remote.Put{Key: "a b", Size: int64(len(data)), Digest: sha256.Sum256(data), Body: bytes.NewReader(data)}
 	if _, err := store.Put(t.Context(), put); err != nil {
@@ -60,7 +72,7 @@ func TestCopyInParts(t *testing.T) {
 	}
 	h := site.Headers{ContentType: "video/mp4", CacheControl: "public, max-age=60"}
 	for _, dst := range []site.Key{"a b", "c"} {
-		tag, err := store.Copy(t.Context(), "a b", dst, h)
+		tag, err := store.Copy(t.Context(), remote.Copy{From: "a b", To: dst, Headers: h})
 		if err != nil {
 			t.Fatalf("Copy to %s: %v", dst, err)
 		}
@@ -71,6 +83,53 @@ func TestCopyInParts(t *testing.T) {
 		if head, err := store.Head(t.Context(), dst); err != nil || head.Headers != h {
 			t.Errorf("Head(%s) = %+v, %v", dst, head, err)
 		}
+	}
+}
+
+// TestCopyInPartsOfOneVersion: the condition holds for the whole copy, also where
+// the source changes while its parts are copied.
+func TestCopyInPartsOfOneVersion(t *testing.T) {
+	data := bytes.Repeat([]byte("0123456789abcdef"), 11<<16)
+	put := func(t *testing.T, s *Store) string {
+		t.Helper()
+		tag, err := s.Put(t.Context(), remote.Put{Key: "a", Size: int64(len(data)), Digest: sha256.Sum256(data), Body: bytes.NewReader(data)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tag
+	}
+	for _, to := range []site.Key{"a", "b"} {
+		t.Run("right, to "+string(to), func(t *testing.T) {
+			s := partsOnly(t, func() {})
+			if _, err := s.Copy(t.Context(), remote.Copy{From: "a", To: to, IfETag: put(t, s)}); err != nil {
+				t.Errorf("Copy: %v", err)
+			}
+		})
+		t.Run("wrong, to "+string(to), func(t *testing.T) {
+			s := partsOnly(t, func() {})
+			put(t, s)
+			_, err := s.Copy(t.Context(), remote.Copy{From: "a", To: to, IfETag: "0123"})
+			if !errors.Is(err, remote.ErrPrecondition) {
+				t.Errorf("error %v", err)
+			}
+		})
+		t.Run("changed meanwhile, to "+string(to), func(t *testing.T) {
+			var s *Store
+			s = partsOnly(t, sync.OnceFunc(func() {
+				small := []byte("x")
+				_, err := s.Put(t.Context(), remote.Put{Key: "a", Size: 1, Digest: sha256.Sum256(small), Body: bytes.NewReader(small)})
+				if err != nil {
+					t.Error(err)
+				}
+			}))
+			_, err := s.Copy(t.Context(), remote.Copy{From: "a", To: to, IfETag: put(t, s)})
+			if !errors.Is(err, remote.ErrPrecondition) {
+				t.Errorf("error %v", err)
+			}
+			if got, _, err := s.Get(t.Context(), "a"); err != nil || string(got) != "x" {
+				t.Errorf("the source is %d bytes, %v", len(got), err)
+			}
+		})
 	}
 }
 

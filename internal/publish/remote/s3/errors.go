@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/publish/remote/session"
@@ -29,17 +30,27 @@ var kindsByCode = map[string]error{
 	"IncompleteBody":     remote.ErrTemporary, // the length was checked before
 	"NoSuchUpload":       remote.ErrTemporary, // aborted by a lifecycle rule: start the upload again
 
-	"BadDigest":                          remote.ErrContent,
-	"XAmzContentSHA256Mismatch":          remote.ErrContent,
-	"XAmzContentChecksumMismatch":        remote.ErrContent,
-	"NotImplemented":                     remote.ErrUnsupported,
-	"AccessDenied":                       remote.ErrDenied,
-	"AllAccessDisabled":                  remote.ErrDenied,
-	"MethodNotAllowed":                   remote.ErrUnsupported,
-	"PermanentRedirect":                  remote.ErrNoBucket,
-	"AuthorizationHeaderMalformed":       remote.ErrNoBucket,
-	"IllegalLocationConstraintException": remote.ErrNoBucket,
+	"BadDigest":                   remote.ErrContent,
+	"XAmzContentSHA256Mismatch":   remote.ErrContent,
+	"XAmzContentChecksumMismatch": remote.ErrContent,
+	"NotImplemented":              remote.ErrUnsupported,
+	"AccessDenied":                remote.ErrDenied,
+	"AllAccessDisabled":           remote.ErrDenied,
+	"MethodNotAllowed":            remote.ErrUnsupported,
+	// Services that keep objects as files cannot hold a key and another below it:
+	// versitygw's and MinIO's names for that, read 2026-11.
+	"ObjectParentIsFile":            remote.ErrUnsupported,
+	"ExistingObjectIsDirectory":     remote.ErrUnsupported,
+	"XMinioParentIsObject":          remote.ErrUnsupported,
+	"XMinioObjectExistsAsDirectory": remote.ErrUnsupported,
+	// Of the region when it expects another one, else of the access key.
+	codeMalformed: remote.ErrCredentials,
 }
+
+const codeMalformed = "AuthorizationHeaderMalformed"
+
+// regionCodes say that the bucket lies elsewhere, whether or not they say where.
+var regionCodes = []string{"PermanentRedirect", "IllegalLocationConstraintException"}
 
 // fail describes a failed call. right is what the call needs, for the message
 // of a refusal: "s3:PutObject on arn:aws:s3:::bucket/key".
@@ -55,17 +66,33 @@ func (s *Store) fail(ctx context.Context, call, right string, err error) *sessio
 		e.Kinds = []error{kind}
 	}
 	if region := s.rightRegion(f); region != "" {
-		e.Kinds = []error{remote.ErrNoBucket}
+		e.Kinds = elsewhere
 		e.Note = fmt.Sprintf("the bucket %s lies in the region %s, not in %s; set region: %s", s.bucket, region, s.region, region)
+	} else if slices.Contains(regionCodes, f.Code) || f.Status == http.StatusMovedPermanently {
+		e.Kinds = elsewhere
+		e.Note = fmt.Sprintf("the bucket %s does not lie in the region %s", s.bucket, s.region)
 	}
 	if slices.Contains(e.Kinds, remote.ErrDenied) {
 		e.Note = right
 	}
 	var left *leftover
 	if errors.As(err, &left) {
-		e.Note = fmt.Sprintf("the parts sent so far could not be removed (%v) and cost storage until they are", session.Read(left.abort))
+		e.Note = strings.TrimPrefix(e.Note+"; "+s.leftNote(left), "; ")
 	}
 	return e
+}
+
+// elsewhere are the kinds of a failure for the bucket's region.
+var elsewhere = []error{remote.ErrRegion, remote.ErrNoBucket}
+
+// leftNote says what stayed behind, and which right would have removed it.
+func (s *Store) leftNote(left *leftover) string {
+	f := session.Read(left.abort)
+	note := fmt.Sprintf("the parts sent so far could not be removed (%v) and cost storage until they are", f)
+	if kindsByCode[f.Code] == remote.ErrDenied || f.Status == http.StatusForbidden {
+		note += "; that needs s3:AbortMultipartUpload on " + s.object(left.key)
+	}
+	return note
 }
 
 // kindsByStatus serves HEAD, whose answers carry no code.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,16 +22,20 @@ import (
 var sentinels = []error{
 	remote.ErrNotFound, remote.ErrNoBucket, remote.ErrPrecondition, remote.ErrDenied, remote.ErrCredentials,
 	remote.ErrTemporary, remote.ErrReferenceReused, remote.ErrContent, remote.ErrUnsupported,
+	remote.ErrExpired, remote.ErrClock, remote.ErrRegion, remote.ErrUnreachable,
 }
 
-// wantOnly checks that err is of the one kind want, or of none.
+// implied are the kinds that come along with a more particular one.
+var implied = map[error]error{remote.ErrExpired: remote.ErrCredentials, remote.ErrRegion: remote.ErrNoBucket}
+
+// wantOnly checks that err is of the kind want and what it implies, or of none.
 func wantOnly(t *testing.T, err, want error) {
 	t.Helper()
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, s := range sentinels {
-		if got := errors.Is(err, s); got != (s == want) {
+		if got := errors.Is(err, s); got != (s == want || want != nil && s == implied[want]) {
 			t.Errorf("errors.Is(%q, %q) = %v", err, s, got)
 		}
 	}
@@ -63,13 +68,14 @@ func TestErrors(t *testing.T) {
 	getA := func(ctx context.Context, s *s3.Store) error { _, _, err := s.Get(ctx, "a"); return err }
 	headA := func(ctx context.Context, s *s3.Store) error { _, err := s.Head(ctx, "a"); return err }
 	copyA := func(ctx context.Context, s *s3.Store) error {
-		_, err := s.Copy(ctx, "a", "b", site.Headers{})
+		_, err := s.Copy(ctx, remote.Copy{From: "a", To: "b"})
 		return err
 	}
 	deleteA := func(ctx context.Context, s *s3.Store) error { return s.Delete(ctx, []site.Key{"a"}) }
 	list := func(ctx context.Context, s *s3.Store) error {
 		return s.List(ctx, "", "", func([]remote.Info) error { return nil })
 	}
+	dirs := func(ctx context.Context, s *s3.Store) error { _, err := s.Dirs(ctx, "", ""); return err }
 	rows := []struct {
 		call    func(context.Context, *s3.Store) error
 		status  int
@@ -91,13 +97,24 @@ func TestErrors(t *testing.T) {
 		{list, 403, "AccessDenied", "Access Denied", nil, remote.ErrDenied, "s3:ListBucket on arn:aws:s3:::site:"},
 		{putA, 403, "InvalidAccessKeyId", "no", nil, remote.ErrCredentials, ""},
 		{putA, 403, "SignatureDoesNotMatch", "no", nil, remote.ErrCredentials, ""},
-		{putA, 400, "ExpiredToken", "The provided token has expired.", nil, remote.ErrCredentials, "has expired"},
+		{putA, 403, "SignatureDoesNotMatch", "Signature expired: 20261122T100000Z is now earlier than 20261122T101500Z", nil, remote.ErrClock, "put a: the clock of this machine is wrong: set it right"},
+		{putA, 403, "InvalidSignatureException", "Signature not yet current: 20261122T100000Z is still later than 20261122T094500Z", nil, remote.ErrClock, "set it right"},
+		{putA, 400, "ExpiredToken", "The provided token has expired.", nil, remote.ErrExpired, "put a: the credentials have expired: ExpiredToken: The provided token has expired."},
+		{putA, 400, "TokenRefreshRequired", "The provided token must be refreshed.", nil, remote.ErrExpired, ""},
 		{putA, 400, "InvalidToken", "no", nil, remote.ErrCredentials, ""},
-		{putA, 403, "RequestTimeTooSkewed", "no", nil, nil, "the clock of this machine"},
-		{putA, 301, "PermanentRedirect", "use the other", []string{"X-Amz-Bucket-Region", "us-west-2"}, remote.ErrNoBucket, "set region: us-west-2"},
-		{headA, 301, "", "", []string{"X-Amz-Bucket-Region", "us-west-2"}, remote.ErrNoBucket, "set region: us-west-2"},
-		{headA, 400, "", "", []string{"X-Amz-Bucket-Region", "us-west-2"}, remote.ErrNoBucket, "set region: us-west-2"},
-		{putA, 400, "AuthorizationHeaderMalformed", "the region 'eu-central-1' is wrong; expecting 'us-west-2'", nil, remote.ErrNoBucket, "set region: us-west-2"},
+		{putA, 403, "RequestTimeTooSkewed", "no", []string{"Date", "Sun, 22 Nov 2026 18:00:00 GMT"}, remote.ErrClock, "the clock of this machine is wrong: set it right and try again; for the service it is 2026-11-22 18:00:00 UTC"},
+		{putA, 301, "PermanentRedirect", "use the other", []string{"X-Amz-Bucket-Region", "us-west-2"}, remote.ErrRegion, "set region: us-west-2"},
+		{headA, 301, "", "", []string{"X-Amz-Bucket-Region", "us-west-2"}, remote.ErrRegion, "set region: us-west-2"},
+		{headA, 400, "", "", []string{"X-Amz-Bucket-Region", "us-west-2"}, remote.ErrRegion, "set region: us-west-2"},
+		{putA, 400, "AuthorizationHeaderMalformed", "the region 'eu-central-1' is wrong; expecting 'us-west-2'", nil, remote.ErrRegion, "put a: wrong region: the bucket site lies in the region us-west-2, not in eu-central-1; set region: us-west-2"},
+		{putA, 400, "AuthorizationHeaderMalformed", "a non-empty Access Key (AKID) must be provided in the credential.", nil, remote.ErrCredentials, ""},
+		{putA, 301, "PermanentRedirect", "use the other", nil, remote.ErrRegion, "does not lie in the region eu-central-1"},
+		{headA, 301, "", "", nil, remote.ErrRegion, "does not lie in the region eu-central-1"},
+		{copyA, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", nil, remote.ErrPrecondition, "copy a to b: precondition failed"},
+		{copyA, 404, "NoSuchKey", "no", nil, remote.ErrNotFound, "copy a to b: not found"},
+		{dirs, 403, "AccessDenied", "Access Denied", nil, remote.ErrDenied, "s3:ListBucket on arn:aws:s3:::site:"},
+		{getA, 403, "AccessDenied", "Access Denied", nil, remote.ErrDenied, "s3:GetObject on arn:aws:s3:::site/p/a and, to tell missing objects, s3:ListBucket on arn:aws:s3:::site"},
+		{headA, 403, "", "", nil, remote.ErrDenied, "s3:GetObject on arn:aws:s3:::site/p/a"},
 		{putA, 412, "PreconditionFailed", "no", nil, remote.ErrPrecondition, ""},
 		{putIf, 404, "NoSuchKey", "no", nil, remote.ErrPrecondition, "the object is gone"},
 		{putIf, 404, "NoSuchBucket", "no", nil, remote.ErrNoBucket, ""},
@@ -122,6 +139,28 @@ func TestErrors(t *testing.T) {
 				t.Errorf("error %q does not say %q", err, r.text)
 			}
 		})
+	}
+}
+
+// TestDeniedAbort: both failures say what is missing.
+func TestDeniedAbort(t *testing.T) {
+	isolate(t)
+	t.Setenv("AWS_MAX_ATTEMPTS", "1")
+	inner := serve(t)
+	store := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "DELETE" || r.Method == "PUT" {
+			io.Copy(io.Discard, r.Body)
+			refuse(403, "AccessDenied", "no")(w, r)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	}), "p/")
+	_, err := store.Put(t.Context(), remotetest.NewPut("film", make([]byte, 17<<20), site.Headers{}))
+	wantOnly(t, err, remote.ErrDenied)
+	for _, right := range []string{"s3:PutObject on arn:aws:s3:::site/p/film", "s3:AbortMultipartUpload on arn:aws:s3:::site/p/film"} {
+		if err != nil && !strings.Contains(err.Error(), right) {
+			t.Errorf("error %q does not name %s", err, right)
+		}
 	}
 }
 

@@ -149,12 +149,15 @@ func (s *Store) abandon(ctx context.Context, key site.Key, id *string, cause err
 	if err == nil || errors.As(err, &gone) {
 		return cause
 	}
-	return &leftover{cause: cause, abort: err}
+	return &leftover{key: key, cause: cause, abort: err}
 }
 
 // leftover is a failed upload whose parts could not be removed. Only the first
 // failure decides what kind of failure it was.
-type leftover struct{ cause, abort error }
+type leftover struct {
+	key          site.Key
+	cause, abort error
+}
 
 func (e *leftover) Error() string {
 	return fmt.Sprintf("%v; the parts sent so far could not be removed: %v", e.cause, e.abort)

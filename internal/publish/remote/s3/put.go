@@ -120,9 +120,12 @@ func ifNoneMatch(c remote.Condition) *string {
 	return nil
 }
 
-func ifMatch(c remote.Condition) *string {
-	if c.ETag == "" {
+func ifMatch(c remote.Condition) *string { return quoted(c.ETag) }
+
+// quoted is an ETag as headers carry it, nil for none.
+func quoted(tag string) *string {
+	if tag == "" {
 		return nil
 	}
-	return aws.String(`"` + c.ETag + `"`)
+	return aws.String(`"` + tag + `"`)
 }

@@ -8,7 +8,8 @@
 // order and carry keys exactly as they were written; and that nothing outside
 // the prefix is read or written. Passing faults are tried 8 times within about
 // 15 seconds (AWS_MAX_ATTEMPTS and AWS_RETRY_MODE change that), then reported
-// with remote.ErrTemporary.
+// with remote.ErrTemporary. A clock that is wrong is corrected by the service's
+// own time, as the SDK does, and reported only where that fails.
 //
 // It leaves out versions, tags, access control lists, storage classes and
 // encryption settings: the bucket's own defaults hold. Directory buckets (S3
@@ -53,6 +54,11 @@ type Options struct {
 	Isolated    bool               // ask nothing of the user's own AWS settings; for a service with keys of its own
 	MaxConns    int                // connections at once; 0 means 64
 	HTTPClient  session.HTTPClient // for tests; nil makes one
+	// OnRetry is told in words for people when a failed request is about to be
+	// repeated, unless the pause is too short to be noticed: "S3 asks to slow down
+	// (503 SlowDown); trying again in 1.2s". It is called from several goroutines
+	// at once; nil tells nobody.
+	OnRetry func(note string)
 }
 
 // Store is the part of a bucket below a prefix. It is safe for concurrent use.
@@ -65,6 +71,7 @@ type Store struct {
 	careful   aws.Retryer
 	partSize  int64 // bytes of one part of a multipart upload
 	copyParts int64 // bytes of one part of a multipart copy
+	foreign   bool  // whether the service is another than AWS
 }
 
 // Open prepares a store and makes no request of its own: a wrong bucket or
@@ -75,9 +82,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	onRetry := session.Notes("S3", o.OnRetry)
 	cfg, err := session.Load(ctx, session.Options{
 		Region: o.Region, Profile: o.Profile, Credentials: o.Credentials, Isolated: o.Isolated,
-		MaxConns: o.MaxConns, Attempts: attempts, HTTPClient: o.HTTPClient,
+		MaxConns: o.MaxConns, Attempts: attempts, HTTPClient: o.HTTPClient, OnRetry: onRetry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open store s3://%s: %w", o.Bucket, err)
@@ -91,8 +99,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		c.DisableLogOutputChecksumValidationSkipped = true
 	})
 	return &Store{
-		client: client, bucket: o.Bucket, prefix: o.Prefix, region: cfg.Region,
-		careful:  session.EffectFree(cfg.RetryMaxAttempts, codeConflict),
+		client: client, bucket: o.Bucket, prefix: o.Prefix, region: cfg.Region, foreign: client.Options().BaseEndpoint != nil,
+		careful:  session.EffectFree(cfg.RetryMaxAttempts, onRetry, codeConflict),
 		partSize: putLimit, copyParts: copyPartSize,
 	}, nil
 }
@@ -127,14 +135,7 @@ func (s *Store) full(key site.Key) *string { return aws.String(s.prefix + string
 
 // arn names objects for people who write policies; key "" is the bucket.
 func (s *Store) arn(key string) string {
-	partition := "aws"
-	switch {
-	case strings.HasPrefix(s.region, "cn-"):
-		partition = "aws-cn"
-	case strings.HasPrefix(s.region, "us-gov-"):
-		partition = "aws-us-gov"
-	}
-	arn := "arn:" + partition + ":s3:::" + s.bucket
+	arn := "arn:" + session.Partition(s.region) + ":s3:::" + s.bucket
 	if key == "" {
 		return arn
 	}

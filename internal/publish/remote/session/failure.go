@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -23,8 +22,8 @@ import (
 // S3 API Reference, "Common errors", read 2026-11, and fact sheet 1.6.
 var (
 	credentialCodes = []string{
-		"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException",
-		"InvalidToken", "InvalidClientTokenId", "UnrecognizedClientException", "TokenRefreshRequired",
+		"InvalidAccessKeyId", "SignatureDoesNotMatch",
+		"InvalidToken", "InvalidClientTokenId", "UnrecognizedClientException",
 		"IncompleteSignature", "MissingAuthenticationToken", "MissingSecurityHeader",
 		"InvalidSignatureException", "MissingAuthenticationTokenException", "NotSignedUp", "OptInRequired",
 	}
@@ -33,7 +32,15 @@ var (
 		"TooManyRequestsException", "RequestLimitExceeded", "ServiceUnavailable", "InternalError",
 		"InternalFailure", "InternalServerError", "RequestTimeout", "RequestTimeoutException", "Busy",
 	}
+	// TokenRefreshRequired is S3's: "The provided token must be refreshed."
+	expiredCodes = []string{"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
+	// RequestExpired speaks of the time in the signature: "The request reached the
+	// service more than 15 minutes after the date stamp on the request". Only EC2
+	// says it of credentials.
 	clockCodes = []string{"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
+	// clockTexts come under the codes for any wrong signature; IAM User Guide,
+	// "Troubleshoot Signature Version 4 requests", read 2026-11.
+	clockTexts = []string{"Signature expired", "Signature not yet current"}
 )
 
 // Failure is what a failed call tells. Fields are empty where nothing is known.
@@ -68,8 +75,12 @@ func Read(err error) Failure {
 // the service. None where the caller gave up: then the cause is the context's.
 func (f Failure) Kinds(ctx context.Context) []error {
 	switch {
-	case ctx.Err() != nil, f.ClockOff():
+	case ctx.Err() != nil:
 		return nil
+	case f.ClockOff():
+		return []error{remote.ErrClock}
+	case errors.Is(f.Cause, remote.ErrExpired), slices.Contains(expiredCodes, f.Code):
+		return []error{remote.ErrExpired, remote.ErrCredentials}
 	case errors.Is(f.Cause, remote.ErrCredentials), slices.Contains(credentialCodes, f.Code):
 		return []error{remote.ErrCredentials}
 	case slices.Contains(temporaryCodes, f.Code), temporaryStatus(f.Status), cutOff(f.Cause):
@@ -83,7 +94,12 @@ func (f Failure) Kinds(ctx context.Context) []error {
 }
 
 // ClockOff reports whether the service refused the time in the signature.
-func (f Failure) ClockOff() bool { return slices.Contains(clockCodes, f.Code) }
+func (f Failure) ClockOff() bool {
+	return slices.Contains(clockCodes, f.Code) || errors.Is(f.Cause, remote.ErrClock) ||
+		slices.Contains(credentialCodes, f.Code) && slices.ContainsFunc(clockTexts, func(text string) bool {
+			return strings.Contains(f.Message, text)
+		})
+}
 
 func temporaryStatus(status int) bool {
 	switch status {
@@ -116,7 +132,7 @@ func cutOff(err error) bool {
 // Error is a failed call, in few words for people and whole for errors.Is.
 type Error struct {
 	Call  string  // verb and object: "put posts/a.html"
-	Kinds []error // sentinels of package remote
+	Kinds []error // sentinels of package remote; the first is the most particular and the one that is printed
 	Note  string  // what the adapter adds, for example the missing right; "" for nothing
 	Failure
 }
@@ -124,18 +140,27 @@ type Error struct {
 // NewError describes a failed call by the sentinels that hold for all of AWS.
 func NewError(ctx context.Context, call string, f Failure) *Error {
 	e := &Error{Call: call, Kinds: f.Kinds(ctx), Failure: f}
-	if f.ClockOff() {
-		e.Note = "the clock of this machine differs too much from that of AWS; set it right and try again"
+	if slices.Contains(e.Kinds, remote.ErrClock) {
+		e.Note = f.clocks()
 	}
 	return e
+}
+
+// clocks says what to do, and the service's own time where the answer has it.
+func (f Failure) clocks() string {
+	const advice = "set it right and try again"
+	if theirs, err := http.ParseTime(f.Header.Get("Date")); err == nil {
+		return advice + "; for the service it is " + theirs.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	return advice
 }
 
 // Error is "put a.html: access denied: s3:PutObject on ARN: AccessDenied: text
 // (request ID)", without the parts that are not known.
 func (e *Error) Error() string {
 	parts := []string{e.Call}
-	for _, k := range e.Kinds {
-		parts = append(parts, k.Error())
+	if len(e.Kinds) > 0 {
+		parts = append(parts, e.Kinds[0].Error())
 	}
 	if e.Note != "" {
 		parts = append(parts, e.Note)
@@ -176,12 +201,4 @@ func innermost(err error) string {
 		return op.Err.Error()
 	}
 	return fmt.Sprint(err)
-}
-
-func loadError(err error) error {
-	var missing config.SharedConfigProfileNotExistError
-	if errors.As(err, &missing) {
-		return fmt.Errorf("read the AWS configuration: %w: %w", remote.ErrCredentials, err)
-	}
-	return fmt.Errorf("read the AWS configuration: %w", err)
 }

@@ -3,9 +3,10 @@
 //
 // It promises that credentials, profiles, SSO, OIDC, regions and endpoints come
 // from the AWS SDK's own chain, that secrets print as [redacted], that the
-// SDK's log lines never reach the terminal, and that every failure keeps its
-// cause and request id and carries the sentinels of package remote that hold
-// for all of AWS. What only S3 or only CloudFront says is read by its adapter.
+// SDK's log lines never reach the terminal, that whoever asks is told of each
+// retry, and that every failure keeps its cause and request id and carries the
+// sentinels of package remote that hold for all of AWS. What only S3 or only
+// CloudFront says is read by its adapter.
 //
 // It makes no request itself; loading a configuration asks the network only
 // where the chain needs to. It follows the AWS SDKs and Tools Reference Guide
@@ -20,13 +21,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go/logging"
-
-	"github.com/freshet/freshet/internal/publish/remote"
 )
 
 // DefaultRegion is what a session signs for when nothing names a region. S3
@@ -36,10 +34,6 @@ const DefaultRegion = "us-east-1"
 // DefaultConns is how many connections to one host a session keeps when
 // Options does not say.
 const DefaultConns = 64
-
-// maxBackoff is the longest pause between two attempts of one request. The
-// SDK's own 20 s would hide an outage from the engine.
-const maxBackoff = 5 * time.Second
 
 // Credentials is a fixed pair of keys, for stores that have their own. The
 // zero value means that the SDK's chain is asked.
@@ -76,6 +70,7 @@ type Options struct {
 	MaxConns   int        // connections to one host; 0 means DefaultConns
 	Attempts   int        // tries of one request, unless AWS_MAX_ATTEMPTS or the profile says
 	HTTPClient HTTPClient // for S3 or CloudFront itself, not for the chain; nil makes one with sensible time limits
+	OnRetry    OnRetry    // told of each retry; nil tells nobody
 }
 
 // Load reads the configuration. remote.ErrCredentials where the named profile
@@ -100,7 +95,7 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 	if cfg.RetryMaxAttempts == 0 {
 		cfg.RetryMaxAttempts = o.Attempts
 	}
-	cfg.Retryer = retryer(cfg.RetryMode, cfg.RetryMaxAttempts)
+	cfg.Retryer = o.OnRetry.watch(retryer(cfg.RetryMode, cfg.RetryMaxAttempts))
 	if cfg.Credentials != nil {
 		cfg.Credentials = provider{cfg.Credentials}
 	}
@@ -147,57 +142,3 @@ func (o Options) client() *awshttp.BuildableClient {
 			t.DisableCompression = true           // bodies must arrive as they are stored
 		})
 }
-
-func retryer(mode aws.RetryMode, attempts int) func() aws.Retryer {
-	standard := func(o *retry.StandardOptions) {
-		o.MaxAttempts = attempts
-		o.MaxBackoff = maxBackoff
-	}
-	if mode == aws.RetryModeAdaptive {
-		return func() aws.Retryer {
-			return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-				o.StandardOptions = append(o.StandardOptions, standard)
-			})
-		}
-	}
-	return func() aws.Retryer { return retry.NewStandard(standard) }
-}
-
-// EffectFree is a retryer for writes that must not be repeated once they may
-// have taken effect: it repeats only what the service has certainly refused,
-// which is throttling and the codes given.
-func EffectFree(attempts int, codes ...string) aws.Retryer {
-	set := map[string]struct{}{}
-	for _, c := range codes {
-		set[c] = struct{}{}
-	}
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = attempts
-		o.MaxBackoff = maxBackoff
-		o.Retryables = []retry.IsErrorRetryable{
-			retry.NoRetryCanceledError{},
-			retry.RetryableErrorCode{Codes: retry.DefaultThrottleErrorCodes},
-			retry.RetryableErrorCode{Codes: set},
-		}
-	})
-}
-
-// provider marks the chain's failures, which the SDK does not type.
-type provider struct{ aws.CredentialsProvider }
-
-// Retrieve asks the chain. remote.ErrCredentials.
-func (p provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	c, err := p.CredentialsProvider.Retrieve(ctx)
-	if err != nil && ctx.Err() == nil {
-		return c, &chainError{err}
-	}
-	return c, err
-}
-
-// chainError says that the chain found no usable credentials. It hides the
-// network errors below it, so that a laptop outside EC2 does not look like a
-// passing fault.
-type chainError struct{ err error }
-
-func (e *chainError) Error() string   { return e.err.Error() }
-func (e *chainError) Is(t error) bool { return t == remote.ErrCredentials }

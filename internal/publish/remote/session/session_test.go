@@ -86,7 +86,7 @@ func TestRetryer(t *testing.T) {
 }
 
 func TestEffectFree(t *testing.T) {
-	r := EffectFree(3, "Conflict")
+	r := EffectFree(3, nil, "Conflict")
 	failed := func(status int, code string) error {
 		answer := &smithyhttp.Response{Response: &http.Response{StatusCode: status}}
 		return &smithyhttp.ResponseError{Response: answer, Err: &smithy.GenericAPIError{Code: code}}

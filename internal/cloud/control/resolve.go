@@ -1,0 +1,68 @@
+package control
+
+import (
+	"go.etcd.io/bbolt"
+)
+
+// resolve fills in the policies of a configuration's behaviors, and returns their versions in one string. Where a
+// policy is missing it goes on without, and returns the first error at the end.
+func resolve(tx *bbolt.Tx, cfg *DistributionConfig) (version string, err error) {
+	behaviors := []*CacheBehavior{&cfg.DefaultCacheBehavior}
+	for i := range cfg.CacheBehaviors {
+		behaviors = append(behaviors, &cfg.CacheBehaviors[i])
+	}
+	for _, b := range behaviors {
+		v, one := b.resolve(tx)
+		version += v
+		if err == nil {
+			err = one
+		}
+	}
+	return version, err
+}
+
+func (b *CacheBehavior) resolve(tx *bbolt.Tx) (version string, err error) {
+	b.Policies = BehaviorPolicies{}
+	note := func(v string, one error) {
+		version += " " + v
+		if err == nil {
+			err = one
+		}
+	}
+	if b.CachePolicyID == "" {
+		b.Policies.Cache, b.Policies.OriginRequest = b.legacyPolicy(), b.legacyOriginRequest()
+	} else {
+		note(named(tx, cachePolicies(), b.CachePolicyID, func(id string, doc *node) (err error) {
+			b.Policies.Cache, err = decodeCachePolicy(id, doc)
+			return err
+		}))
+	}
+	if b.OriginRequestPolicyID != "" {
+		note(named(tx, originRequestPolicies(), b.OriginRequestPolicyID, func(id string, doc *node) error {
+			p := decodeOriginRequestPolicy(id, doc)
+			b.Policies.OriginRequest = &p
+			return nil
+		}))
+	}
+	if b.ResponseHeadersPolicyID != "" {
+		note(named(tx, responseHeadersPolicies(), b.ResponseHeadersPolicyID, func(id string, doc *node) error {
+			p, err := decodeResponseHeadersPolicy(id, doc)
+			b.Policies.ResponseHeaders = &p
+			return err
+		}))
+	}
+	return version, err
+}
+
+// named finds a policy, hands its configuration to use, and returns its version.
+func named(tx *bbolt.Tx, k *policyKind, id string, use func(id string, doc *node) error) (version string, err error) {
+	rec, err := k.find(tx, id)
+	if err != nil {
+		return "", err
+	}
+	doc, err := parseXML(rec.Document)
+	if err != nil {
+		return "", err
+	}
+	return rec.ETag, use(rec.ID, doc)
+}

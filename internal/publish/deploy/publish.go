@@ -1,0 +1,159 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/freshet/freshet/internal/publish/plan"
+	"github.com/freshet/freshet/internal/publish/release"
+	"github.com/freshet/freshet/internal/site"
+)
+
+// Job is one publication: what the site is to be, and how it is decided what
+// to do about it.
+type Job struct {
+	// Want says what the site is to be, given the record, and where its bytes
+	// come from.
+	Want func(context.Context, release.State) (site.Manifest, Source, error)
+	// Plan decides what is done.
+	Plan func(context.Context, plan.Live, site.Manifest) (plan.Plan, error)
+	// Approve is shown the plan before anything happens; an error ends the run.
+	// It is called once more, with again set, where another run published while
+	// this one waited for the lock. nil approves of everything.
+	Approve func(p plan.Plan, again bool) error
+	// Revision is what the site was built from; nil where nobody knows.
+	Revision *release.Revision
+}
+
+// draft is a plan with what it was made from.
+type draft struct {
+	plan   plan.Plan
+	live   plan.Live
+	source Source
+}
+
+// Publish looks at what is live, plans, takes the lock, makes sure that the
+// plan still holds, and carries it out. Where nothing is to do, nothing is
+// sent.
+//
+// On ErrPending and ErrStale everything is uploaded and the Result is filled
+// in. Where another run holds the lock for too long it fails with
+// release.ErrLocked, where a newer revision is live with ErrOlder, and where
+// another run got in between after all with release.ErrMoved or
+// release.ErrLost.
+func (e *Engine) Publish(ctx context.Context, job Job) (res Result, err error) {
+	d, err := e.draft(ctx, job, false)
+	if err != nil {
+		return Result{}, err
+	}
+	note := d.plan.Empty() && job.Revision.Newer(d.live.State.Current.Rev())
+	if d.plan.Empty() && !note && d.live.State.Lock == nil {
+		return Result{Release: d.plan.Base}, nil
+	}
+	hold, err := e.lock(ctx, d.plan.Release)
+	if err != nil {
+		return Result{Release: d.plan.Release}, err
+	}
+	defer func() { err = errors.Join(err, e.unlock(ctx, hold)) }()
+	same := hold.Follows(d.live.State)
+	if same {
+		err := e.patient(ctx, nil, func() (err error) { same, err = e.record.Unchanged(ctx, d.live.State); return err })
+		if err != nil {
+			return Result{Release: d.plan.Release}, err
+		}
+	}
+	if !same {
+		if d, err = e.draft(ctx, job, true); err != nil {
+			return Result{}, err
+		}
+		note = d.plan.Empty() && job.Revision.Newer(d.live.State.Current.Rev())
+	}
+	if note {
+		return e.note(ctx, d, job.Revision)
+	}
+	return e.carryOut(ctx, hold, d, job.Revision)
+}
+
+// Run carries out p, whose base is live, if nothing has been published since
+// it was made; else it fails with release.ErrMoved.
+func (e *Engine) Run(ctx context.Context, p plan.Plan, live plan.Live, source Source) (Result, error) {
+	made := false
+	return e.Publish(ctx, Job{
+		Want: func(context.Context, release.State) (site.Manifest, Source, error) { return p.Site, source, nil },
+		Plan: func(_ context.Context, now plan.Live, _ site.Manifest) (plan.Plan, error) {
+			if made || !now.State.Same(live.State) {
+				return p, fmt.Errorf("plan %s: %w", p.Release, release.ErrMoved)
+			}
+			made = true
+			return p, nil
+		},
+	})
+}
+
+// draft looks at what is live and plans against it.
+func (e *Engine) draft(ctx context.Context, job Job, again bool) (d draft, err error) {
+	var want site.Manifest
+	d.live, err = e.observe(ctx, func(state release.State) (site.Manifest, Source, error) {
+		if err := older(state, job); err != nil {
+			return want, nil, err
+		}
+		want, d.source, err = job.Want(ctx, state)
+		return want, d.source, err
+	})
+	if err != nil {
+		return d, err
+	}
+	if d.plan, err = job.Plan(ctx, d.live, want); err != nil {
+		return d, err
+	}
+	if job.Approve != nil {
+		err = job.Approve(d.plan, again)
+	}
+	return d, err
+}
+
+// older refuses to publish over a newer revision of the same branch.
+func older(state release.State, job Job) error {
+	live := state.Current.Rev()
+	if !live.Newer(job.Revision) {
+		return nil
+	}
+	return fmt.Errorf("%w: release %s was built from %s of %s, this one from %s of %s", ErrOlder, state.Current.Release,
+		live.Name, live.Time.Local().Format("2 Jan 2006 15:04:05"), job.Revision.Name, job.Revision.Time.Local().Format("2 Jan 2006 15:04:05"))
+}
+
+// lock waits for its turn.
+func (e *Engine) lock(ctx context.Context, id release.ID) (*release.Hold, error) {
+	o := e.opts.Lock
+	o.Release = id
+	return e.record.Lock(ctx, o)
+}
+
+// waiting tells for whom a run waits.
+func (e *Engine) waiting(l release.Lock, _ time.Duration) {
+	text := "waiting for " + l.Writer + ", whose deploy began at " + l.Since.Local().Format("15:04:05")
+	if l.Release != "" {
+		text = fmt.Sprintf("waiting for %s, who has been publishing release %s since %s", l.Writer, l.Release, l.Since.Local().Format("15:04:05"))
+	}
+	e.report.send(Event{Stage: StageLock, Note: text})
+}
+
+// unlock lets the next run in, also where this one was broken off.
+func (e *Engine) unlock(ctx context.Context, hold *release.Hold) error {
+	const enough = 10 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enough)
+	defer cancel()
+	if err := hold.Release(ctx); err != nil {
+		return fmt.Errorf("release the lock, which the next run takes over in a moment: %w", err)
+	}
+	return nil
+}
+
+// note gives the live release the newer revision that has the same site, so
+// that an older one cannot win over it later.
+func (e *Engine) note(ctx context.Context, d draft, revision *release.Revision) (Result, error) {
+	err := e.patient(ctx, nil, func() error { _, err := e.record.Note(ctx, d.live.State, revision); return err })
+	return Result{Release: d.plan.Base, Noted: err == nil}, err
+}

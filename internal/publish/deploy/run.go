@@ -1,0 +1,221 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/freshet/freshet/internal/publish/plan"
+	"github.com/freshet/freshet/internal/publish/release"
+	"github.com/freshet/freshet/internal/site"
+)
+
+// run is one plan under way, with the lock held.
+type run struct {
+	*Engine
+	draft
+	hold     *release.Hold
+	revision *release.Revision
+	state    release.State // the record as this run has left it
+	began    time.Time
+}
+
+// carryOut does what d's plan says. A plan with nothing to do sends nothing.
+func (e *Engine) carryOut(ctx context.Context, hold *release.Hold, d draft, revision *release.Revision) (Result, error) {
+	res := Result{Release: d.plan.Release}
+	if d.plan.Empty() {
+		res.Release = d.plan.Base
+		return res, nil
+	}
+	res.Changed = true
+	r := &run{Engine: e, draft: d, hold: hold, revision: revision, state: d.live.State, began: e.opts.Now()}
+	err := r.steps(ctx, &res)
+	if errors.Is(err, ErrStale) {
+		err = errors.Join(err, r.outlived(ctx))
+	}
+	return res, err
+}
+
+func (r *run) steps(ctx context.Context, res *Result) error {
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	published, err := r.upload(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.remove(ctx); err != nil {
+		return err
+	}
+	made, err := r.store(ctx, published)
+	if err != nil {
+		return err
+	}
+	if err := r.hold.Check(ctx); err != nil {
+		return err
+	}
+	if res.Invalidations, err = r.invalidateAll(ctx, r.plan.Release, r.plan.Purges); err != nil {
+		return err
+	}
+	if res.Verified, err = r.verify(ctx, r.plan, r.live.State); err != nil {
+		return err
+	}
+	if err := r.commit(ctx, made); err != nil {
+		return err
+	}
+	res.Warnings = r.trim(ctx, made)
+	return nil
+}
+
+// outlived notes that the edge goes on with old answers after everything was
+// purged, so that the next run purges anew instead of repeating what is done.
+func (r *run) outlived(ctx context.Context) error {
+	j := *r.state.Journal
+	j.Stale = true
+	return r.persist(ctx, nil, func() error { _, err := r.record.Begin(ctx, r.state, j); return err })
+}
+
+// begin writes the intent.
+func (r *run) begin(ctx context.Context) error {
+	j := r.intent()
+	return r.persist(ctx, nil, func() error {
+		state, err := r.record.Begin(ctx, r.live.State, j)
+		if err == nil {
+			r.state = state
+		}
+		return err
+	})
+}
+
+// intent is everything that the run may do, and what an interrupted one before
+// it has left over.
+func (r *run) intent() release.Journal {
+	p := r.plan
+	j := release.Journal{
+		Release: p.Release, Number: p.Number, Base: p.Base, Started: r.began.UTC(), Writer: r.opts.Lock.Writer,
+		Site: plan.Fingerprint(p.Site), Revision: r.revision, Restores: p.Restores,
+	}
+	for _, s := range p.Steps {
+		if s.Op != plan.OpRetire {
+			j.Touched = append(j.Touched, s.Object.Key)
+		}
+	}
+	j.Overwritten = overwritten(j.Touched, r.live.Objects)
+	if old := r.live.State.Journal; old != nil {
+		j.Touched = union(j.Touched, old.Touched)
+		j.Overwritten = joined(old.Overwritten, j.Overwritten)
+	}
+	for _, purge := range p.Purges {
+		for _, u := range purge.Changed {
+			j.Pending = append(j.Pending, release.PendingURL{Distribution: purge.Distribution, Path: u.Path, Key: u.Object, Variants: u.Variants})
+		}
+	}
+	return j
+}
+
+// overwritten lists the foreign objects among keys.
+func overwritten(keys []site.Key, objects []plan.Observed) []release.Overwritten {
+	foreign := map[site.Key]string{}
+	for _, o := range objects {
+		if !o.Ours {
+			foreign[o.Object.Key] = o.Object.ETag
+		}
+	}
+	var out []release.Overwritten
+	for _, k := range keys {
+		if etag, ok := foreign[k]; ok {
+			out = append(out, release.Overwritten{Key: k, ETag: etag})
+		}
+	}
+	return out
+}
+
+// joined is old and what new has beside it. Where a key is in both, what new
+// found is what lies there now.
+func joined(old, new []release.Overwritten) []release.Overwritten {
+	seen := make(map[site.Key]bool, len(new))
+	for _, o := range new {
+		seen[o.Key] = true
+	}
+	for _, o := range old {
+		if !seen[o.Key] {
+			new = append(new, o)
+		}
+	}
+	return new
+}
+
+func union(a, b []site.Key) []site.Key {
+	seen := make(map[site.Key]bool, len(a))
+	for _, k := range a {
+		seen[k] = true
+	}
+	for _, k := range b {
+		if !seen[k] {
+			a = append(a, k)
+		}
+	}
+	return a
+}
+
+// store stores the manifest of what is now in the bucket: from here on, only
+// invalidating, proving and moving the pointer are left, which any machine can
+// do without the site's files.
+func (r *run) store(ctx context.Context, published site.Manifest) (release.Manifest, error) {
+	m := r.plan.Manifest(r.live.State, published, release.Entry{
+		Created: r.opts.Now().UTC(), Writer: r.opts.Lock.Writer, Revision: r.publishes(),
+	})
+	err := r.persist(ctx, nil, func() error {
+		state, err := r.record.Store(ctx, r.state, m)
+		if err == nil {
+			r.state = state
+		}
+		return err
+	})
+	return m, err
+}
+
+// publishes is the revision that the release bears: a rollback and a sweep
+// keep that of the release before, since they build nothing.
+func (r *run) publishes() *release.Revision {
+	if r.revision == nil {
+		return r.live.State.Current.Rev()
+	}
+	return r.revision
+}
+
+// commit makes the release the live one, then closes the journal. A crash in
+// between leaves nothing to do: the journal of the release that is live counts
+// as closed.
+func (r *run) commit(ctx context.Context, m release.Manifest) error {
+	if err := r.hold.Check(ctx); err != nil {
+		return err
+	}
+	took := r.opts.Now().Sub(r.began)
+	began := r.state
+	if err := r.persist(ctx, nil, func() (err error) { r.state, err = r.record.Commit(ctx, began, m, took); return err }); err != nil {
+		return err
+	}
+	if err := r.persist(ctx, nil, func() error { _, err := r.record.Close(ctx, r.state); return err }); err != nil {
+		return fmt.Errorf("release %s is live, but %w", r.plan.Release, err)
+	}
+	return nil
+}
+
+// trim deletes what no kept release names any more, where the plan says that
+// there is such. The release is live already: a failure is worth a warning, and
+// the next sweep tries again.
+func (r *run) trim(ctx context.Context, m release.Manifest) []string {
+	if r.plan.Trims == 0 && r.plan.Resumes == "" {
+		return nil
+	}
+	err := r.hold.Check(ctx)
+	if err == nil {
+		err = r.patient(ctx, nil, func() error { _, err := r.record.Trim(ctx, m); return err })
+	}
+	if err != nil {
+		return []string{fmt.Sprintf("what earlier releases left in the record could not be deleted: %v", err)}
+	}
+	return nil
+}
