@@ -49,7 +49,7 @@ func (e *Edge) Hit(rq *front.Request, resp *front.Response) bool {
 	return true
 }
 
-// scratch is what one look-up needs beside the request, kept for the next one.
+// scratch is what one look-up needs beside the request, kept for the next one, so that a hit allocates nothing.
 type scratch struct {
 	request
 	target      target
@@ -176,8 +176,8 @@ func (e *Edge) prepare(t *target, o *object) *prepared {
 		return nil
 	}
 	length := o.header["Content-Length"]
-	if http.StatusText(o.status) == "" || !bodyAllowed(o.status) || len(length) != 1 || length[0] != strconv.Itoa(len(o.body)) {
-		return nil
+	if http.StatusText(o.status) == "" || len(length) != 1 || length[0] != strconv.Itoa(len(o.body)) {
+		return nil // among others a 204, which has no length
 	}
 	a := objectAnswer(o, Hit, ageMark)
 	a.policy = policy

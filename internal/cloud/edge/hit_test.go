@@ -91,7 +91,8 @@ func (p *pair) serve(opts front.Options) *wire {
 	return w
 }
 
-var requestID = regexp.MustCompile(`X-Amz-Cf-Id: [A-Za-z0-9_-]{54}==\r\n`)
+// requestIDs are where a response names its request.
+var requestIDs = regexp.MustCompile(`X-Amz-Cf-Id: [A-Za-z0-9_-]{54}==\r\n|cdn-rid;desc="[A-Za-z0-9_-]{54}=="`)
 
 // exchange sends one request and returns the response as it stands, without its id.
 func (p *pair) exchange(w *wire, method, text string) string {
@@ -107,7 +108,7 @@ func (p *pair) exchange(w *wire, method, text string) string {
 		p.t.Fatalf("read the answer to %q: %v", text, err)
 	}
 	defer w.raw.Reset()
-	text = requestID.ReplaceAllString(w.raw.String(), "")
+	text = requestIDs.ReplaceAllString(w.raw.String(), "")
 	if resp.Header.Get("Server") == "CloudFront" { // the edge's own errors get net/http's date, by the real clock
 		text = strings.Replace(text, "Date: "+resp.Header.Get("Date"), "", 1)
 	}
@@ -212,6 +213,16 @@ var pairConfigs = map[string]func(*Config, *Options){
 	"cookies":   policy(CachePolicy{DefaultTTL: time.Hour, MaxTTL: time.Hour, Cookies: Selection{Mode: SelectAll}}),
 	"headers":   policy(CachePolicy{DefaultTTL: time.Hour, MaxTTL: time.Hour, Headers: []string{"Origin"}}),
 	"https":     func(c *Config, _ *Options) { c.Default.ViewerProtocol = RedirectToHTTPS },
+	"policy": func(c *Config, _ *Options) {
+		c.Default.ResponseHeaders = &ResponseHeaders{
+			Remove: []string{"Server"}, Set: []HeaderRule{{"X-Frame-Options", "DENY", true}, {"Etag", `"ours"`, false}},
+			CORS: &CORS{Origins: []string{"*.example"}, MaxAge: -1, Override: true},
+		}
+	},
+	"timing": func(c *Config, _ *Options) {
+		percent := 100.0
+		c.Default.ResponseHeaders = &ResponseHeaders{ServerTiming: &percent}
+	},
 	"static site": func(c *Config, o *Options) {
 		c.DefaultRootObject, c.TagHeader, c.CacheForbidden, o.POP = "index.html", "X-Odd", true, "FRA1-P1"
 		c.Hidden = []string{"/large"}
@@ -241,9 +252,9 @@ func TestHitIsServeHTTP(t *testing.T) {
 			p := newPair(t, site, config)
 			rapid.Check(t, func(rt *rapid.T) { p.compare(rt) })
 			switch hits := p.engine.hits.Load(); {
-			case slices.Contains([]string{"disabled", "cookies", "headers", "https"}, name) && hits != 0:
+			case slices.Contains([]string{"disabled", "cookies", "headers", "https", "timing"}, name) && hits != 0:
 				t.Errorf("the loop answered %d requests", hits)
-			case slices.Contains([]string{"plain", "optimized", "queries", "static site"}, name) && hits < 10:
+			case slices.Contains([]string{"plain", "optimized", "queries", "policy", "static site"}, name) && hits < 10:
 				t.Errorf("the loop answered only %d requests: the comparison says little", hits)
 			}
 		})
@@ -260,7 +271,9 @@ func (p *pair) compare(rt *rapid.T) {
 	case 1:
 		p.advance(time.Duration(rapid.IntRange(0, 150).Draw(rt, "seconds")) * time.Second)
 	case 2:
-		if err := p.SetConfig(p.dist.Load().Config); err != nil {
+		cfg := p.dist.Load().Config
+		cfg.Domain = rapid.SampledFrom([]string{"one.example", "two.example"}).Draw(rt, "domain") // Via tells
+		if err := p.SetConfig(cfg); err != nil {
 			rt.Fatal(err)
 		}
 	}

@@ -128,6 +128,7 @@ func TestHeadInPieces(t *testing.T) {
 	for _, test := range heads {
 		wantEnd, want, _ := first([]byte(test.head))
 		var h headReader
+		got := more
 		for i := range len(test.head) + 1 {
 			n, v := h.end([]byte(test.head[:i]))
 			if v == more {
@@ -136,10 +137,14 @@ func TestHeadInPieces(t *testing.T) {
 			if v == whole {
 				v = parse([]byte(test.head[:n]), &Request{})
 			}
+			got = v
 			if v != want || v != odd && n != wantEnd {
 				t.Errorf("%s: after %d bytes %d (%d bytes), want %d (%d bytes)", test.name, i, v, n, want, wantEnd)
 			}
 			break
+		}
+		if got != want {
+			t.Errorf("%s: %d in the end, want %d", test.name, got, want)
 		}
 	}
 }

@@ -101,20 +101,23 @@ func TestTimeLimits(t *testing.T) {
 // A viewer who does not take its answer loses the connection in the end, and gets nothing else in the answer's place.
 func TestWriteLimit(t *testing.T) {
 	for _, target := range []string{"/hit", "/hit/100000", "/miss"} {
-		t.Run(target, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := serve(t, newPipes(), limits)
-				defer s.end()
-				c := s.dial()
-				defer c.Close()
-				c.want("/hit")
-				c.send(get(target))
-				time.Sleep(50 * time.Second)
-				synctest.Wait()
-				c.lives(0, 0)
-			})
-		})
+		for _, before := range []string{"/hit", "/miss"} {
+			t.Run(target+" after "+before, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { stall(t, before, target) }) })
+		}
 	}
+}
+
+// stall takes one answer and not the next.
+func stall(t *testing.T, before, target string) {
+	s := serve(t, newPipes(), limits)
+	defer s.end()
+	c := s.dial()
+	defer c.Close()
+	c.want("/hit", before)
+	c.send(get(target))
+	time.Sleep(50 * time.Second)
+	synctest.Wait()
+	c.lives(0, 0)
 }
 
 // A head that is too long gets net/http's answer.

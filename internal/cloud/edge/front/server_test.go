@@ -212,6 +212,9 @@ func TestRequestsDuringAnother(t *testing.T) {
 			if r.URL.Path == "/wait" {
 				close(begun)
 				<-release
+				if err := r.Context().Err(); err != nil {
+					t.Errorf("the request's context has ended: %v", err)
+				}
 			}
 			echo(w, r)
 		})
@@ -223,6 +226,7 @@ func TestRequestsDuringAnother(t *testing.T) {
 	<-begun
 	c.send("G")
 	c.send(get("/hit")[1:] + get("/miss") + get("/hit/7")[:9])
+	time.Sleep(10 * time.Millisecond) // for the server to see it; without, the test only says less
 	close(release)
 	for _, target := range []string{"/wait", "/hit", "/miss"} {
 		if got := c.answer("GET"); got != expected(target) {
