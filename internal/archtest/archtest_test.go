@@ -65,6 +65,7 @@ var allowed = map[string][]string{
 		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/console",
 	},
 
+	"doctor":    {"site", "publish/release", "publish/remote"},
 	"ui":        {"site", "publish/invalidation", "publish/plan", "publish/deploy"},
 	"ui/report": {"ui"},
 }
@@ -75,6 +76,7 @@ var exclusive = map[string][]string{
 	"github.com/rclone/gofakes3":    {"cloud/objects"},
 	"go.etcd.io/bbolt":              {"cloud/objects", "cloud/control"},
 	"github.com/maypok86/otter":     {"cloud/edge"},
+	"github.com/dunglas/httpsfv":    {"cloud/edge"},
 	"github.com/goccy/go-yaml":      {"project/config"},
 	"github.com/spf13/cobra":        {"cmd/freshet"},
 	"github.com/spf13/pflag":        {"cmd/freshet"},

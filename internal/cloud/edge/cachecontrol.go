@@ -21,6 +21,12 @@ type cacheControl struct {
 	maxAge       time.Duration // never if absent; 0 if malformed
 	sMaxAge      time.Duration
 	staleIfError time.Duration
+
+	public               bool
+	mustRevalidate       bool
+	proxyRevalidate      bool
+	mustUnderstand       bool
+	staleWhileRevalidate time.Duration // 0 if absent
 }
 
 // parseCacheControl reads Cache-Control values leniently: any case, blanks anywhere, quoted numbers,
@@ -57,6 +63,18 @@ func (cc *cacheControl) take(directive string) {
 		setSeconds(&cc.sMaxAge, value, hasValue)
 	case "stale-if-error":
 		setSeconds(&cc.staleIfError, value, hasValue)
+	case "stale-while-revalidate":
+		if cc.staleWhileRevalidate == 0 {
+			cc.staleWhileRevalidate = seconds(strings.Trim(value, `"`))
+		}
+	case "public":
+		cc.public = true
+	case "must-revalidate":
+		cc.mustRevalidate = true
+	case "proxy-revalidate":
+		cc.proxyRevalidate = true
+	case "must-understand":
+		cc.mustUnderstand = true
 	}
 }
 
@@ -89,15 +107,21 @@ func setSeconds(to *time.Duration, value string, hasValue bool) {
 
 // seconds is a decimal number of seconds, at most maxSeconds; 0 if it is no number.
 func seconds(digits string) time.Duration {
+	d, _ := parseSeconds(digits)
+	return d
+}
+
+// parseSeconds reads a decimal number of seconds, at most maxSeconds. Not ok means that it is no number.
+func parseSeconds(digits string) (d time.Duration, ok bool) {
 	n := 0
 	for i := range len(digits) {
 		c := digits[i]
 		if c < '0' || c > '9' {
-			return 0
+			return 0, false
 		}
 		n = min(n*10+int(c-'0'), maxSeconds)
 	}
-	return time.Duration(n) * time.Second
+	return time.Duration(n) * time.Second, digits != ""
 }
 
 // fieldNames splits the value of a qualified directive, `"a, b"`.

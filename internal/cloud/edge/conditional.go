@@ -85,7 +85,9 @@ func applyRange(h, viewer http.Header, a *answer) (int, span) {
 	size := strconv.FormatInt(a.length, 10)
 	if part.start >= part.end {
 		a.result = Error
-		h["X-Cache"] = xCache[Error]
+		if h["X-Cache"] != nil {
+			h["X-Cache"] = xCache[Error]
+		}
 		h["Content-Range"] = []string{"bytes */" + size}
 		h["Content-Length"] = []string{"0"}
 		return http.StatusRequestedRangeNotSatisfiable, span{0, 0}

@@ -8,6 +8,7 @@ import (
 
 // Config is one distribution as the edge needs it: an immutable value, swapped whole by SetConfig.
 type Config struct {
+	Rules             RuleSet           // CloudFront, or plain RFC 9111; default CloudFront
 	Domain            string            // the distribution's own domain; it gives the Via header its id and enters nothing else
 	DefaultRootObject string            // served for "/", without leading slash; "" for none
 	Behaviors         []Behavior        // in order, the first match wins

@@ -19,6 +19,7 @@ var ErrConfig = errors.New("invalid edge config")
 // distribution is a Config made ready for requests.
 type distribution struct {
 	Config
+	rules     *rules
 	via       string
 	behaviors []*behavior // the default behaviour is last and matches everything
 	errors    map[int]ErrorResponse
@@ -31,6 +32,7 @@ type behavior struct {
 	headers []string // Policy.Headers, canonical and sorted
 	forward []string // headers and OriginHeaders, canonical
 	listed  []string // OriginHeaders, canonical
+	open    bool     // every method and every body is passed on
 	cached  bool     // false with caching disabled
 	cookies bool     // cookies are forwarded
 
@@ -42,16 +44,21 @@ func compile(cfg Config) (*distribution, error) {
 	id := sha256.Sum256([]byte(cfg.Domain))
 	d := &distribution{
 		Config: cfg,
+		rules:  cfg.Rules.rules(),
 		via:    "1.1 " + hex.EncodeToString(id[:16]) + ".cloudfront.net (CloudFront)",
 		errors: map[int]ErrorResponse{},
 	}
 	rest := cfg.Default
 	rest.PathPattern = "*"
 	for _, b := range append(slices.Clone(cfg.Behaviors), rest) {
+		if d.rules.policy != nil {
+			b.Policy = *d.rules.policy
+		}
 		ready, err := compileBehavior(b, cfg.Origins)
 		if err != nil {
 			return nil, fmt.Errorf("check behaviour %q: %w", b.PathPattern, err)
 		}
+		ready.open = d.rules.open && len(b.AllowedMethods) == 0
 		d.behaviors = append(d.behaviors, ready)
 	}
 	for _, r := range cfg.ErrorResponses {

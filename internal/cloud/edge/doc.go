@@ -19,7 +19,12 @@
 // Layers, top down, so that another server or another rule set fits: serve.go (net/http in, bytes out), engine.go and flight.go
 // (look-up, collapsing, fill; they know no server), rules.go (pure functions from a response to a verdict), store.go (memory, purge log).
 //
-// It leaves out, for now: compression, the plain RFC 9111 rule set, stale-while-revalidate, a disk tier, TLS, origin groups, functions other than Behavior.Rewrite.
+// With Config.Rules RFC9111 the same engine is a plain shared cache instead: RFC 9111, RFC 5861 (stale-while-revalidate, stale-if-error), RFC 9213
+// (CDN-Cache-Control; Surrogate-Control of the W3C Note "Edge Architecture Specification" comes second) and RFC 9211 (Cache-Status).
+// What the two differ in is the value rules of ruleset.go: data and pure functions. Of RFC 9111 it leaves out what is optional in storing
+// partial content (3.3, 3.4) and responses to POST (RFC 9110 9.3.3); trailers are dropped. docs/conformance.md has the public judge's findings.
+//
+// It leaves out, for now: compression, a disk tier, TLS, origin groups, functions other than Behavior.Rewrite.
 // Paths with a malformed percent escape never arrive: net/http answers them with 400.
 // Raw bytes that no URL may hold (such as "|") stay raw in the cache key and on the wire to an HTTP origin, but a RoundTripper that reads URL.EscapedPath sees them escaped.
 package edge

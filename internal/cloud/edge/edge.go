@@ -52,7 +52,6 @@ type Event struct {
 // Edge is a cache in front of one distribution's origins: an http.Handler. All methods are safe for concurrent use.
 type Edge struct {
 	opts    Options
-	rules   rules
 	log     *purge.Log
 	store   *store
 	dist    atomic.Pointer[distribution]
@@ -87,7 +86,7 @@ func New(cfg Config, opts Options) (*Edge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make edge: %w", err)
 	}
-	e := &Edge{opts: opts, rules: cloudfront(), log: log, store: st, sweeps: make(chan struct{}, 1)}
+	e := &Edge{opts: opts, log: log, store: st, sweeps: make(chan struct{}, 1)}
 	e.flights.init()
 	e.scratches.New = func() any { return e.newScratch() }
 	e.dist.Store(d)
@@ -288,7 +287,7 @@ type ObjectInfo struct {
 func (e *Edge) Objects() iter.Seq[ObjectInfo] {
 	return func(yield func(ObjectInfo) bool) {
 		for key, o := range e.store.cache.All() {
-			if !e.store.clean(o) {
+			if o.selecting != nil || !e.store.clean(o) {
 				continue
 			}
 			info := ObjectInfo{

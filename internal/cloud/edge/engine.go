@@ -39,7 +39,7 @@ func (t *target) aim(d *distribution, rq *request) *answer {
 	if d.hides(path) {
 		return edgeError(http.StatusForbidden)
 	}
-	*t = target{d: d, b: b, path: path, key: b.key(rq, path)}
+	*t = target{d: d, b: b, path: path, key: b.key(rq, path), authorized: rq.header["Authorization"] != nil}
 	return nil
 }
 
@@ -48,6 +48,9 @@ func (t *target) aim(d *distribution, rq *request) *answer {
 func refuse(b *behavior, rq *request) *answer {
 	if !rq.tls && b.ViewerProtocol != AllowAll {
 		return wantHTTPS(b, rq)
+	}
+	if b.open {
+		return nil
 	}
 	if !contains(b.AllowedMethods, rq.method) {
 		return edgeError(http.StatusForbidden)
@@ -79,6 +82,9 @@ func wantHTTPS(b *behavior, rq *request) *answer {
 // respond answers a request, with the error page where the distribution has one.
 func (e *Edge) respond(ctx context.Context, rq *request) (*answer, error) {
 	d := e.dist.Load()
+	if d.rules.demands != nil {
+		rq.wants = d.rules.demands(rq.header)
+	}
 	t, refused := e.aim(d, rq)
 	if refused != nil {
 		return refused, nil
@@ -132,21 +138,54 @@ func withoutConditions(h http.Header) http.Header {
 // fetch answers from the cache or from the origin.
 func (e *Edge) fetch(ctx context.Context, rq *request, t *target) (*answer, error) {
 	if !cached(t, rq) {
+		if rq.wants.cacheOnly() {
+			return edgeError(http.StatusGatewayTimeout), nil
+		}
 		return e.pass(ctx, rq, t)
 	}
-	alone := false
-	if o := e.store.get(t.key); o != nil {
-		now := e.opts.Now()
-		if o.fresh(now) {
-			o.hits.Add(1)
-			return objectAnswer(o, Hit, now.Sub(o.born)), nil
+	t.key = e.keyOf(rq, t)
+	o := e.store.get(t.key)
+	if o != nil {
+		if a := e.stored(rq, t, o); a != nil {
+			return a, nil
 		}
-		if o.resting(now) {
-			return objectAnswer(o, RefreshHit, never), nil
-		}
-		alone = !o.verdict.share
 	}
-	return e.fill(ctx, rq, t, alone)
+	if rq.wants.cacheOnly() {
+		return edgeError(http.StatusGatewayTimeout), nil
+	}
+	if t.d.rules.through && (rq.method == http.MethodHead || o == nil && rq.header["Range"] != nil) {
+		return e.pass(ctx, rq, t)
+	}
+	return e.fill(ctx, rq, t, o != nil && !o.verdict.share)
+}
+
+// keyOf is the key under which the store would have the answer to rq.
+func (e *Edge) keyOf(rq *request, t *target) cacheKey {
+	if t.d.rules.vary {
+		return e.variantKey(t.key.uri, rq)
+	}
+	return t.key
+}
+
+// stored answers with o if it may be used without waiting for the origin; nil if not.
+func (e *Edge) stored(rq *request, t *target, o *object) *answer {
+	now := e.opts.Now()
+	may := o.use(rq.wants, now)
+	switch {
+	case may == serve:
+		o.hits.Add(1)
+		return hitAnswer(t, o, Hit, now)
+	case may == serveExpired:
+		return hitAnswer(t, o, Hit, now)
+	case o.resting(now) && (rq.wants == nil || !rq.wants.noCache):
+		return hitAnswer(t, o, RefreshHit, now)
+	case may == serveRenewed:
+		if place, _, err := e.board(rq, t, false); err == nil && place != nil {
+			e.flights.leave(place.f, place.reader, true) // it goes on without this viewer
+		}
+		return hitAnswer(t, o, Hit, now)
+	}
+	return nil
 }
 
 // cached says whether the request is looked up at all.
@@ -154,7 +193,7 @@ func (e *Edge) fetch(ctx context.Context, rq *request, t *target) (*answer, erro
 func cached(t *target, rq *request) bool {
 	switch rq.method {
 	case http.MethodGet, http.MethodHead:
-		return t.b.cached
+		return t.b.cached && !rq.hasBody() && !rq.wants.bypass()
 	case http.MethodOptions:
 		return t.b.cached && t.b.CacheOptions && !rq.hasBody()
 	}
@@ -170,21 +209,40 @@ func (e *Edge) fill(ctx context.Context, rq *request, t *target, alone bool) (*a
 		}
 		if o != nil {
 			o.hits.Add(1)
-			return objectAnswer(o, Hit, e.opts.Now().Sub(o.born)), nil
+			return hitAnswer(t, o, Hit, e.opts.Now()), nil
 		}
 		f := place.f
-		select {
-		case <-f.ready:
-		case <-ctx.Done():
+		if err := await(ctx, rq, place); err != nil {
 			e.flights.leave(f, place.reader, false)
-			return nil, context.Cause(ctx)
+			return nil, err
 		}
 		if !place.leader && !e.suits(rq, f) {
 			e.flights.leave(f, place.reader, false)
 			alone = alone || !f.shareable()
+			next := *t // t itself may belong to a flight
+			next.key = e.keyOf(rq, t)
+			t = &next
 			continue
 		}
 		return e.flightAnswer(ctx, rq, place)
+	}
+}
+
+// await waits until the flight is ready, and passes interim responses on to the viewer who started it.
+func await(ctx context.Context, rq *request, place *berth) error {
+	early := place.f.early
+	if !place.leader {
+		early = nil
+	}
+	for {
+		select {
+		case hint := <-early:
+			rq.early(hint.status, hint.header)
+		case <-place.f.ready:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 
@@ -201,7 +259,7 @@ func (f *flight) shareable() bool {
 
 // suits says whether a viewer who joined f may have its response, now that its tags are known.
 func (e *Edge) suits(rq *request, f *flight) bool {
-	return f.kind != failed && f.shareable() && e.reaches(rq, f, f.tags())
+	return f.kind != failed && f.shareable() && f.selects(rq) && e.reaches(rq, f, f.tags())
 }
 
 // flightAnswer is the answer that a flight gives to the viewer at place.
@@ -228,14 +286,24 @@ func (e *Edge) flightAnswer(ctx context.Context, rq *request, place *berth) (*an
 		if place.leader || f.kind == standIn {
 			result = RefreshHit
 		}
-		return objectAnswer(f.prep, result, never), nil
+		return e.preparedAnswer(place, result), nil
 	}
 	a := &answer{
 		status: f.head.status, header: f.head.header, source: place.reader, length: f.head.length, result: result, age: never,
-		done: func(satisfied bool) { e.flights.leave(f, place.reader, satisfied) },
+		trail: trail{forward: f.reason(), status: f.answered, stored: f.head.verdict.store, collapsed: !place.leader},
+		made:  f.made,
+		done:  func(satisfied bool) { e.flights.leave(f, place.reader, satisfied) },
 	}
 	a.classify()
 	return a, nil
+}
+
+// preparedAnswer serves the object that a flight has confirmed, or that stands in for the origin.
+func (e *Edge) preparedAnswer(place *berth, result Result) *answer {
+	f := place.f
+	a := hitAnswer(f.target, f.prep, result, e.opts.Now())
+	a.trail = trail{hit: f.kind == standIn, forward: f.reason(), status: f.answered, ttl: a.trail.ttl, collapsed: !place.leader}
+	return a
 }
 
 // classify gives errors their own result.
@@ -246,6 +314,17 @@ func (a *answer) classify() {
 	if a.result == Hit && a.age == never {
 		a.age = 0
 	}
+}
+
+// hitAnswer serves an object that was stored. What was confirmed just now, or is past its time, has an Age only where the rules want one always.
+func hitAnswer(t *target, o *object, result Result, now time.Time) *answer {
+	age := never
+	if result == Hit || t.d.rules.storedAge {
+		age = o.age(now)
+	}
+	a := objectAnswer(o, result, age)
+	a.trail = trail{hit: true, ttl: o.expires.Sub(now)}
+	return a
 }
 
 // objectAnswer serves a whole object.
@@ -269,7 +348,10 @@ func (e *Edge) pass(ctx context.Context, rq *request, t *target) (*answer, error
 	if err != nil {
 		return nil, err
 	}
-	resp, err := e.roundTrip(ctx, t, req)
+	asked := e.opts.Now()
+	early := &relay{pass: rq.early}
+	resp, err := e.roundTrip(withInterim(ctx, early.taker()), t, req)
+	early.end()
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -277,13 +359,32 @@ func (e *Edge) pass(ctx context.Context, rq *request, t *target) (*answer, error
 		e.opts.Logger.Warn("origin request failed", "path", t.path, "error", err)
 		return edgeError(gatewayStatus(err)), nil
 	}
-	h := e.judge(t, resp, e.opts.Now())
+	e.writeThrough(rq, t, resp)
+	h := e.judge(t, resp, asked, e.opts.Now())
+	if rq.method == http.MethodHead && t.d.rules.through {
+		e.learnFromHead(t, resp, h, asked)
+	}
 	a := &answer{
 		status: h.status, header: h.header, source: &liveSource{r: resp.Body}, length: h.length, result: Miss, age: never,
-		done: func(bool) { resp.Body.Close() },
+		trail: trail{forward: passReason(rq)},
+		done:  func(bool) { resp.Body.Close() },
 	}
 	a.classify()
 	return a, nil
+}
+
+// passReason is why a request went past the cache.
+// RFC 9211 2.2
+func passReason(rq *request) string {
+	switch {
+	case rq.wants.bypass():
+		return "request"
+	case rq.method != http.MethodGet && rq.method != http.MethodHead:
+		return "method"
+	case rq.header["Range"] != nil:
+		return "partial"
+	}
+	return "bypass"
 }
 
 // edgeError is an answer that the edge makes itself.
@@ -295,7 +396,7 @@ func edgeError(status int) *answer {
 	}
 	page := fmt.Sprintf("<!DOCTYPE html>\n<title>%d %s</title>\n<h1>%d %s</h1>\n", status, text, status, text)
 	return &answer{
-		status: status, whole: []byte(page), length: int64(len(page)), result: Error, age: never,
+		status: status, whole: []byte(page), length: int64(len(page)), result: Error, age: never, made: true,
 		header: http.Header{
 			"Server": {"CloudFront"}, "Content-Type": {"text/html"}, "Content-Length": {fmt.Sprint(len(page))},
 		},

@@ -25,13 +25,20 @@ type flight struct {
 	body   *body
 	cancel context.CancelFunc
 
-	ready chan struct{} // closed when what follows is set
-	kind  flightKind
-	head  head    // of a fetched response
-	prep  *object // for refreshed and standIn: the whole answer
-	err   error
+	viewer  *request     // that started it
+	variant cacheKey     // to store the response under: the target's key, or once the response has told, its variant's
+	early   chan interim // interim responses for that viewer; nil if it takes none
+
+	ready    chan struct{} // closed when what follows is set
+	kind     flightKind
+	made     bool    // the edge's own page
+	answered int     // the origin's status where it is not that of the answer; 0 if it is, or there was none
+	head     head    // of a fetched response
+	prep     *object // for refreshed and standIn: the whole answer
+	err      error
 
 	// guarded by flights.mu
+	key     cacheKey // where others find it: the target's, or once the response has told, that of its variant
 	viewers int
 	closed  bool // nobody may join
 	keep    bool // goes on without viewers
@@ -93,8 +100,22 @@ func (fs *flights) shut(f *flight) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f.closed = true
-	if fs.byKey[f.target.key] == f {
-		delete(fs.byKey, f.target.key)
+	if fs.byKey[f.key] == f {
+		delete(fs.byKey, f.key)
+	}
+}
+
+// rename lets others find f under the key of its variant.
+func (fs *flights) rename(f *flight, key cacheKey) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if key == f.key || fs.byKey[f.key] != f {
+		return
+	}
+	delete(fs.byKey, f.key)
+	f.key = key
+	if fs.byKey[key] == nil {
+		fs.byKey[key] = f
 	}
 }
 
@@ -120,8 +141,8 @@ func (fs *flights) leave(f *flight, r *bodyReader, satisfied bool) {
 		return
 	}
 	f.closed = true
-	if fs.byKey[f.target.key] == f {
-		delete(fs.byKey, f.target.key)
+	if fs.byKey[f.key] == f {
+		delete(fs.byKey, f.key)
 	}
 	f.cancel()
 }
@@ -149,7 +170,7 @@ func (e *Edge) board(rq *request, t *target, alone bool) (*berth, *object, error
 	}
 	stamp := e.log.Current() // before the look-up, so that a prior object is clean up to it
 	prior := e.store.get(t.key)
-	if prior != nil && prior.fresh(e.opts.Now()) {
+	if prior != nil && prior.use(rq.wants, e.opts.Now()) == serve {
 		return nil, prior, nil
 	}
 	f, err := e.takeOff(rq, t, stamp, prior)
@@ -172,6 +193,9 @@ func (e *Edge) mayShare(rq *request, f *flight) bool {
 	var tags []string
 	select {
 	case <-f.ready:
+		if !f.selects(rq) {
+			return false
+		}
 		tags = f.tags()
 	default: // not known yet; the viewer asks again when they are
 	}
@@ -206,7 +230,13 @@ func (e *Edge) takeOff(rq *request, t *target, stamp purge.Sequence, prior *obje
 		return nil, err
 	}
 	e.flights.number++
-	f := &flight{number: e.flights.number, target: t, stamp: stamp, prior: prior, body: newBody(), ready: make(chan struct{})}
+	f := &flight{
+		number: e.flights.number, target: t, key: t.key, variant: t.key, stamp: stamp, prior: prior, body: newBody(), ready: make(chan struct{}),
+		viewer: rq,
+	}
+	if rq.early != nil {
+		f.early = make(chan interim, maxInterim)
+	}
 	ctx, cancel := context.WithCancel(e.ctx)
 	f.cancel = cancel
 	e.flights.all[f] = struct{}{}
@@ -217,7 +247,8 @@ func (e *Edge) takeOff(rq *request, t *target, stamp purge.Sequence, prior *obje
 // fly asks the origin and carries the answer to the viewers and into the store.
 func (e *Edge) fly(ctx context.Context, f *flight, req *http.Request) {
 	defer f.cancel()
-	resp, err := e.roundTrip(ctx, f.target, req)
+	asked := e.opts.Now()
+	resp, err := e.roundTrip(withInterim(ctx, f.hints()), f.target, req)
 	if err == nil {
 		defer resp.Body.Close()
 	}
@@ -229,14 +260,37 @@ func (e *Edge) fly(ctx context.Context, f *flight, req *http.Request) {
 		e.land(f, standIn, f.prior, nil)
 	case err != nil:
 		e.opts.Logger.Warn("origin request failed", "path", f.target.path, "error", err)
-		e.receive(ctx, f, gatewayResponse(gatewayStatus(err)), now)
+		f.made = true
+		e.receive(ctx, f, gatewayResponse(f.gatewayStatus(err)), asked, now)
 	case resp.StatusCode == http.StatusNotModified && f.prior != nil:
-		o := e.renew(f, now)
-		e.store.put(o)
-		e.land(f, refreshed, o, nil)
+		f.answered = http.StatusNotModified
+		e.land(f, refreshed, e.confirm(f, resp, asked, now), nil)
 	default:
-		e.receive(ctx, f, resp, now)
+		e.receive(ctx, f, resp, asked, now)
 	}
+}
+
+// gatewayStatus is the status that viewers get for a failed origin request. An object that must not stand in asks for a 504.
+// RFC 9111 5.2.2.2
+func (f *flight) gatewayStatus(err error) int {
+	if f.prior != nil && f.prior.verdict.stale.forbidden {
+		return http.StatusGatewayTimeout
+	}
+	return gatewayStatus(err)
+}
+
+// reason is why the origin was asked.
+// RFC 9211 2.2
+func (f *flight) reason() string {
+	switch {
+	case f.prior == nil && f.target.key.variant != "":
+		return "vary-miss"
+	case f.prior == nil:
+		return "uri-miss"
+	case f.viewer.wants != nil:
+		return "request"
+	}
+	return "stale"
 }
 
 // land ends a flight that has no body on its way.
@@ -258,27 +312,11 @@ func (e *Edge) standsIn(f *flight, resp *http.Response, err error, now time.Time
 		status = gatewayStatus(err)
 	} else {
 		status = resp.StatusCode
+		f.answered = status
 	}
 	e.opts.Logger.Warn("serving stale object", "path", f.target.path, "status", status, "error", err)
 	f.prior.retry.Store(now.Add(f.target.d.errorTTL(status, &f.target.b.origin)).UnixNano())
 	return true
-}
-
-// renew is the prior object with a new lifetime, after the origin has confirmed it.
-//
-// Its stamp is the flight's: prior was clean up to the stamp when the flight started (see board), and the origin has confirmed the
-// bytes after that. So an invalidation up to the stamp does not cover the object, and one after it does, as with a fetch.
-// An object that an invalidation covers is never confirmed but fetched anew: a 304 says nothing about headers,
-// and S3 answers 304 to a change of headers alone (spec: cloudfront 3.2).
-func (e *Edge) renew(f *flight, now time.Time) *object {
-	p := f.prior
-	o := &object{
-		key: p.key, fill: f.number, stamp: f.stamp, status: p.status, header: p.header, body: p.body, tags: p.tags,
-		born: now, verdict: p.verdict,
-	}
-	o.expires = now.Add(p.verdict.lifetime)
-	o.hits.Store(p.hits.Load())
-	return o
 }
 
 // gatewayResponse is the edge's own answer for an origin that gave none.
@@ -290,13 +328,17 @@ func gatewayResponse(status int) *http.Response {
 }
 
 // receive takes a response: head to the viewers at once, body as it comes, and the whole into the store.
-func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, now time.Time) {
-	f.kind, f.head = fetched, e.judge(f.target, resp, now)
+func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, asked, now time.Time) {
+	f.kind, f.head = fetched, e.judge(f.target, resp, asked, now)
 	if !f.head.verdict.store {
 		e.flights.shut(f)
-		if f.prior != nil { // gone or no longer cacheable: it must not come back when the origin fails
+		if f.prior != nil && !f.head.verdict.spare { // gone or no longer cacheable: it must not come back when the origin fails
 			e.store.drop(f.prior)
 		}
+	}
+	if f.head.verdict.store && f.target.d.rules.vary {
+		f.variant = e.learn(f)
+		e.flights.rename(f, f.variant)
 	}
 	if !f.head.verdict.share {
 		e.flights.shut(f)
@@ -332,9 +374,9 @@ func (e *Edge) finish(ctx context.Context, f *flight, from io.Reader) {
 }
 
 // judge makes the head of a response, with the rules' verdict on it.
-func (e *Edge) judge(t *target, resp *http.Response, now time.Time) head {
+func (e *Edge) judge(t *target, resp *http.Response, asked, now time.Time) head {
 	h := head{
-		status: resp.StatusCode, header: viewerHeader(resp, t.b, now), length: resp.ContentLength, at: now,
+		status: resp.StatusCode, header: t.d.rules.show(resp, t.b, now), length: resp.ContentLength, at: now,
 		tags: purge.Tags(t.d.TagHeader, resp.Header.Values(t.d.TagHeader)),
 	}
 	if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
@@ -343,11 +385,16 @@ func (e *Edge) judge(t *target, resp *http.Response, now time.Time) head {
 	if h.length >= 0 && resp.StatusCode != http.StatusNoContent && resp.StatusCode != http.StatusNotModified {
 		h.header["Content-Length"] = []string{strconv.FormatInt(h.length, 10)}
 	}
-	h.verdict = e.rules.judge(response{resp.StatusCode, resp.Header, now}, terms{
-		policy: t.b.Policy, cookies: t.b.cookies,
-		errorTTL: t.d.errorTTL(resp.StatusCode, &t.b.origin), cacheForbidden: t.d.CacheForbidden,
-	})
+	h.verdict = e.verdictOn(t, response{resp.StatusCode, resp.Header, now}, asked)
 	return h
+}
+
+// verdictOn asks the distribution's rules about a response to a request that was sent at the given time.
+func (e *Edge) verdictOn(t *target, r response, asked time.Time) verdict {
+	return t.d.rules.judge(r, terms{
+		policy: t.b.Policy, cookies: t.b.cookies, authorized: t.authorized, asked: asked,
+		errorTTL: t.d.errorTTL(r.status, &t.b.origin), cacheForbidden: t.d.CacheForbidden,
+	})
 }
 
 // pump moves the body from the origin to the flight. The last bytes of a body of known length are read but not committed:
@@ -414,8 +461,8 @@ func (e *Edge) keep(f *flight, last int) {
 	}
 	h := &f.head
 	o := &object{
-		key: f.target.key, fill: f.number, stamp: f.stamp, status: h.status, header: h.header, body: f.body.whole(last),
-		tags: h.tags, born: h.at, expires: h.at.Add(h.verdict.lifetime), verdict: h.verdict,
+		key: f.variant, fill: f.number, stamp: f.stamp, status: h.status, header: h.header, body: f.body.whole(last),
+		tags: h.tags, born: h.at, expires: h.at.Add(h.verdict.lifetime - h.verdict.age), verdict: h.verdict,
 	}
 	if o.header["Content-Length"] == nil || len(h.verdict.withhold) > 0 {
 		o.header = o.header.Clone()

@@ -16,11 +16,14 @@ import (
 
 var _ front.Engine = (*Edge)(nil)
 
-// Hit answers rq if a fresh object that nothing covers is the whole answer; ServeHTTP answers the rest.
+// Hit answers rq if, by CloudFront's rules, a fresh object that nothing covers is the whole answer; ServeHTTP answers the rest.
 // The answer is the one that ServeHTTP would give: the decisions are made by the same code, and the header lines
 // are those that net/http would write, made once per object and configuration.
 func (e *Edge) Hit(rq *front.Request, resp *front.Response) bool {
 	d := e.dist.Load()
+	if d.Rules != CloudFront {
+		return false // there requests have a say, and each answer tells how it came about
+	}
 	s := e.scratches.Get().(*scratch)
 	defer e.scratches.Put(s)
 	if len(rq.Target) > maxURL || !s.read(rq, e.opts.Now()) {
@@ -30,7 +33,7 @@ func (e *Edge) Hit(rq *front.Request, resp *front.Response) bool {
 		return false
 	}
 	o := e.store.get(s.target.key)
-	if o == nil || !o.fresh(s.start) {
+	if o == nil || o.use(nil, s.start) != serve {
 		return false
 	}
 	p := e.prepare(&s.target, o)
@@ -38,13 +41,13 @@ func (e *Edge) Hit(rq *front.Request, resp *front.Response) bool {
 		return false
 	}
 	lines, status := &p.full, o.status
-	if status == http.StatusOK && s.conditional && notModified(s.header, o.header) {
+	if status == http.StatusOK && s.conditional && notModified(s.header, d.rules.validators(o.header)) {
 		lines, status = &p.unmodified, http.StatusNotModified
 	} else {
 		resp.Body = o.body
 	}
 	o.hits.Add(1)
-	resp.Head = lines.append(resp.Head, s.start.Sub(o.born), s)
+	resp.Head = lines.append(resp.Head, o.age(s.start), s)
 	resp.Receipt, resp.Start, resp.Status = p, s.start, status
 	return true
 }
@@ -239,7 +242,7 @@ func newLines(status int, h http.Header) (lines, bool) {
 
 func (l *lines) append(to []byte, age time.Duration, s *scratch) []byte {
 	to = append(to, l.beforeAge...)
-	to = strconv.AppendInt(to, int64(max(0, age)/time.Second), 10)
+	to = strconv.AppendInt(to, int64(age/time.Second), 10)
 	to = append(to, l.beforeID...)
 	var raw [40]byte
 	_, _ = s.ids.Read(raw[:]) // never fails

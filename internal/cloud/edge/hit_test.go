@@ -219,6 +219,7 @@ var pairConfigs = map[string]func(*Config, *Options){
 			CORS: &CORS{Origins: []string{"*.example"}, MaxAge: -1, Override: true},
 		}
 	},
+	"rfc9111": func(c *Config, _ *Options) { c.Rules = RFC9111 },
 	"timing": func(c *Config, _ *Options) {
 		percent := 100.0
 		c.Default.ResponseHeaders = &ResponseHeaders{ServerTiming: &percent}
@@ -252,7 +253,7 @@ func TestHitIsServeHTTP(t *testing.T) {
 			p := newPair(t, site, config)
 			rapid.Check(t, func(rt *rapid.T) { p.compare(rt) })
 			switch hits := p.engine.hits.Load(); {
-			case slices.Contains([]string{"disabled", "cookies", "headers", "https", "timing"}, name) && hits != 0:
+			case slices.Contains([]string{"disabled", "cookies", "headers", "https", "timing", "rfc9111"}, name) && hits != 0:
 				t.Errorf("the loop answered %d requests", hits)
 			case slices.Contains([]string{"plain", "optimized", "queries", "policy", "static site"}, name) && hits < 10:
 				t.Errorf("the loop answered only %d requests: the comparison says little", hits)

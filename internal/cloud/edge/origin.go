@@ -28,6 +28,8 @@ type target struct {
 	b    *behavior
 	path string
 	key  cacheKey
+
+	authorized bool // the request carries Authorization
 }
 
 // originURL is the URL of an origin request. EscapedPath gives the viewer's own spelling wherever a URL may hold it;
@@ -57,7 +59,7 @@ func (e *Edge) originRequest(rq *request, t *target, prior *object) (*http.Reque
 	if rq.method == http.MethodOptions {
 		method = http.MethodOptions
 	}
-	h := forwarded(rq, t)
+	h := t.d.rules.forward(rq, t)
 	if prior != nil {
 		copyHeader(h, "If-None-Match", prior.header["Etag"])
 		copyHeader(h, "If-Modified-Since", prior.header["Last-Modified"])
@@ -71,24 +73,31 @@ func (e *Edge) passRequest(rq *request, t *target) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := forwarded(rq, t)
+	h := t.d.rules.forward(rq, t)
 	for _, name := range conditions {
 		copyHeader(h, name, rq.header[name])
 	}
 	req := newOriginRequest(rq.method, u, h, t)
-	if cacheableMethod(rq.method) {
+	if !t.b.open && cacheableMethod(rq.method) {
 		return req, nil
 	}
-	for name, values := range rq.header {
+	if !t.b.open {
+		copyOthers(h, rq.header)
+	}
+	if rq.hasBody() {
+		req.Body, req.ContentLength = io.NopCloser(rq.body), rq.length
+	}
+	return req, nil
+}
+
+// copyOthers adds the viewer's end-to-end headers but Cookie, as far as h has no value of its own.
+func copyOthers(h, viewer http.Header) {
+	for name, values := range viewer {
 		if _, known := h[name]; !known && name != "Cookie" {
 			h[name] = values
 		}
 	}
 	removeHopByHop(h)
-	if rq.hasBody() {
-		req.Body, req.ContentLength = io.NopCloser(rq.body), rq.length
-	}
-	return req, nil
 }
 
 func newOriginRequest(method string, u *url.URL, h http.Header, t *target) *http.Request {

@@ -22,8 +22,10 @@ type request struct {
 	http10 bool
 	tls    bool
 	id     string         // X-Amz-Cf-Id
+	wants  *demands       // what it asks of the cache; nil for nothing
 	begin  purge.Sequence // newest invalidation when the request began: what it must not miss
 	start  time.Time
+	early  func(status int, h http.Header) // passes an interim response on; nil if the viewer cannot take one
 
 	borrowed bool // path and query are valid only until the request is answered
 }
@@ -76,6 +78,8 @@ type answer struct {
 	length int64       // of the body; -1 unknown
 	result Result
 	age    time.Duration // never: no Age header
+	trail  trail         // for rule sets that tell it
+	made   bool          // the edge's own page
 	close  bool          // close the viewer's connection
 	uri    string        // of the cache key; "" before there was one
 	done   func(satisfied bool)

@@ -7,16 +7,6 @@ import (
 	"time"
 )
 
-// rules decide what becomes of an origin's response. They are pure: data in, verdict out.
-type rules struct {
-	judge func(response, terms) verdict
-}
-
-// cloudfront is the rule set of this package.
-func cloudfront() rules {
-	return rules{judge: judgeCloudFront}
-}
-
 // response is what the rules see of an origin's response.
 type response struct {
 	status int
@@ -30,6 +20,8 @@ type terms struct {
 	cookies        bool          // cookies are forwarded
 	errorTTL       time.Duration // error-caching minimum TTL for the response's status
 	cacheForbidden bool
+	authorized     bool      // the request carried Authorization
+	asked          time.Time // when the request was sent
 }
 
 // verdict is what the rules say about one response.
@@ -39,11 +31,16 @@ type verdict struct {
 	validate bool          // afterwards, ask with its validators
 	share    bool          // requests that were waiting may have it
 	stale    staleness
-	withhold []string // headers that the first viewers get and the cache does not keep
+	age      time.Duration // how old the response was on arrival
+	vary     []string      // request headers that select it, canonical and sorted; the primary key is the path and query alone
+	spare    bool          // what is stored already stays, although this response is not stored
+	withhold []string      // headers that the first viewers get and the cache does not keep
 }
 
-// staleness says when an expired object may stand in for a failing origin.
+// staleness says when an expired object may be served all the same.
 type staleness struct {
+	forbidden   bool          // never, whoever allows it
+	revalidate  time.Duration // so long after expiry, while it is being confirmed in the background; 0 means not
 	unreachable bool          // where the origin cannot be reached
 	failing     bool          // where it answers 5xx
 	afterExpiry time.Duration // so long after expiry; never means without such a bound
@@ -133,9 +130,12 @@ func collapsible(cc cacheControl, minTTL time.Duration) bool {
 // staleRule says when an expired response may be served all the same.
 // spec: cloudfront 3.3
 func staleRule(cc cacheControl, p CachePolicy) staleness {
-	s := staleness{unreachable: true, failing: true, afterExpiry: cc.staleIfError, maxAge: p.MaxTTL}
+	s := staleness{
+		unreachable: true, failing: true, afterExpiry: cc.staleIfError, maxAge: p.MaxTTL, revalidate: min(cc.staleWhileRevalidate, p.MaxTTL),
+	}
 	if cc.noCache || cc.noStore || cc.private {
 		s.failing = cc.staleIfError > 0 // the guide grants these only the unreachable origin
+		s.revalidate = 0
 	}
 	if cc.staleIfError == 0 {
 		s.unreachable, s.failing = false, false

@@ -157,7 +157,7 @@ func TestParseCacheControl(t *testing.T) {
 		{"no value", []string{"max-age"}, with(func(c *cacheControl) { c.maxAge = 0 })},
 		{"first counts", []string{"max-age=1, max-age=2", "max-age=3"}, with(func(c *cacheControl) { c.maxAge = time.Second })},
 		{"several lines", []string{"private", "stale-if-error=5"}, with(func(c *cacheControl) { c.private, c.staleIfError = true, 5*time.Second })},
-		{"qualified no-cache", []string{`no-cache="Set-Cookie, X", public`}, with(func(c *cacheControl) { c.noCacheOf = []string{"Set-Cookie", "X"} })},
+		{"qualified no-cache", []string{`no-cache="Set-Cookie, X", public`}, with(func(c *cacheControl) { c.noCacheOf, c.public = []string{"Set-Cookie", "X"}, true })},
 		{"qualified private", []string{`private="X"`}, with(func(c *cacheControl) { c.private = true })},
 		{"comma in quotes", []string{`ext="a, no-store", max-age=60`}, with(func(c *cacheControl) { c.maxAge = time.Minute })},
 		{"escaped quote", []string{`ext="a\", no-store", max-age=60`}, with(func(c *cacheControl) { c.maxAge = time.Minute })},

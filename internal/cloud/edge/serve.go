@@ -26,6 +26,9 @@ const statusTooLarge = 494
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rq, a := e.admit(r)
 	if a == nil {
+		if e.dist.Load().rules.interim && !rq.http10 {
+			rq.early = interimWriter(w)
+		}
 		var err error
 		if a, err = e.respond(r.Context(), rq); err != nil {
 			if a = e.failure(r.Context(), err); a == nil {
@@ -132,7 +135,7 @@ func (e *Edge) send(ctx context.Context, w http.ResponseWriter, rq *request, a *
 	e.setHeaders(h, rq, a)
 	status, part := a.status, span{0, a.length}
 	if status == http.StatusOK && (rq.method == http.MethodGet || rq.method == http.MethodHead) {
-		if notModified(rq.header, a.header) {
+		if notModified(rq.header, e.dist.Load().rules.validators(a.header)) {
 			status = http.StatusNotModified
 			delete(h, "Content-Length")
 			delete(h, "Content-Type")
@@ -164,7 +167,6 @@ func (e *Edge) sendWhole(w io.Writer, status int, a *answer, part span) (int, in
 }
 
 // setHeaders puts the origin's headers and the edge's own into h.
-// spec: cloudfront 6
 func (e *Edge) setHeaders(h http.Header, rq *request, a *answer) {
 	for name, values := range a.header {
 		h[name] = values
@@ -172,16 +174,23 @@ func (e *Edge) setHeaders(h http.Header, rq *request, a *answer) {
 	if _, typed := h["Content-Type"]; !typed {
 		h["Content-Type"] = nil // or net/http would guess one
 	}
-	h["X-Cache"] = xCache[a.result]
-	h["Via"] = []string{e.dist.Load().via}
-	h["X-Amz-Cf-Pop"] = []string{e.opts.POP}
-	h["X-Amz-Cf-Id"] = []string{rq.id}
-	if a.age != never {
-		h["Age"] = []string{strconv.Itoa(int(a.age.Seconds()))}
-	}
+	d := e.dist.Load()
+	d.rules.sign(h, d, &e.opts, rq, a)
 	e.shape(h, rq, a)
 	if a.close {
 		h["Connection"] = []string{"close"}
+	}
+}
+
+// signCloudFront adds CloudFront's own headers.
+// spec: cloudfront 6
+func signCloudFront(h http.Header, d *distribution, o *Options, rq *request, a *answer) {
+	h["X-Cache"] = xCache[a.result]
+	h["Via"] = []string{d.via}
+	h["X-Amz-Cf-Pop"] = []string{o.POP}
+	h["X-Amz-Cf-Id"] = []string{rq.id}
+	if a.age != never {
+		h["Age"] = []string{strconv.Itoa(int(a.age.Seconds()))}
 	}
 }
 

@@ -127,16 +127,37 @@ func randomHex(random io.Reader) (string, error) {
 	return hex.EncodeToString(b[:]), nil
 }
 
-// Probe fails with remote.ErrUnsupported, and a text that says what is not
-// protected, where the store ignores or refuses conditional writes. It changes
-// nothing: what it writes over README.txt is README.txt. Without a record, or
-// with Options.Unconditional, it does nothing; Lock and Begin probe by
-// themselves.
+// Probe fails with ErrUnprotected where the store ignores or refuses conditional
+// writes, and as any write does where the rights are missing. It changes
+// nothing: what it writes over README.txt is README.txt, and without a record
+// it writes one of its own and deletes it again. With Options.Unconditional it
+// does nothing. Lock and Begin probe by themselves.
 func (r *Record) Probe(ctx context.Context) error {
-	if r.prefix == "" {
-		return nil
+	if r.prefix != "" || r.always {
+		return r.probe(ctx, r.key(readmeFile))
 	}
-	return r.probe(ctx, r.key(readmeFile))
+	prefix, err := randomPrefix(r.random)
+	if err != nil {
+		return err
+	}
+	marker := site.Key(prefix + readmeFile)
+	if err := patient(ctx, func(ctx context.Context) error {
+		_, err := r.put(ctx, marker, []byte(readme), remote.Condition{})
+		return err
+	}); err != nil {
+		return err
+	}
+	return errors.Join(r.probe(ctx, marker), patient(ctx, func(ctx context.Context) error { return r.store.Delete(ctx, []site.Key{marker}) }))
+}
+
+// Readme is the key of the record's README.txt, "" while there is no record.
+// Viewers who know it can read it unless something in front of the bucket hides
+// the record.
+func (r *Record) Readme() site.Key {
+	if r.prefix == "" {
+		return ""
+	}
+	return r.key(readmeFile)
 }
 
 // probe tries both conditions, since there are stores that know only one, on

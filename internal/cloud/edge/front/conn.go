@@ -69,6 +69,7 @@ const (
 // newConn puts nc on the server's list. Without loop everything is net/http's.
 func newConn(s *Server, nc net.Conn, loop bool) *conn {
 	c := &conn{Conn: nc, server: s, raw: !loop, between: true, aborts: make(chan struct{}, 1)}
+	c.request.Remote = nc.RemoteAddr()
 	s.add(c)
 	return c
 }

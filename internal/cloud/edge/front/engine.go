@@ -1,6 +1,9 @@
 package front
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // Engine answers plain hits. It knows no server.
 type Engine interface {
@@ -17,6 +20,7 @@ type Request struct {
 	Target []byte  // path and query as sent, starting with "/"; visible ASCII without "#", percent signs in the path followed by two hex digits
 	Host   []byte  // not empty
 	Fields []Field // the header in its order, without Host and Connection
+	Remote net.Addr // the viewer
 }
 
 // Field is one line of a header. Name is a token in the sender's spelling, Value visible ASCII, spaces and tabs, without any around it.

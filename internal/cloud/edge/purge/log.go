@@ -103,6 +103,23 @@ func (l *Log) Accept(scope string, items []string) (Sequence, error) {
 	return seq, nil
 }
 
+// AcceptExact adds one batch of URIs, each covering exactly itself: a trailing "*" is no wildcard here.
+// It is for invalidations that a viewer's request causes, which must not reach further than the URIs that it names.
+func (l *Log) AcceptExact(uris []string) Sequence {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seq := l.Current() + 1
+	open := l.segments[len(l.segments)-1]
+	for _, uri := range uris {
+		open.addPath(uri, false, seq)
+	}
+	if l.size() > l.limit {
+		l.collapse(seq)
+	}
+	l.current.Store(uint64(seq))
+	return seq
+}
+
 // check says whether item can be part of a batch.
 // spec: cloudfront 1.1, path syntax; 2, tags.
 func check(item string) error {
@@ -128,6 +145,11 @@ func (s *segment) add(scope, item string, seq Sequence) {
 	}
 	// spec: cloudfront 1.1, wildcard: only the very last character is one, elsewhere "*" is itself
 	path, isPrefix := strings.CutSuffix(item, "*")
+	s.addPath(path, isPrefix, seq)
+}
+
+func (s *segment) addPath(path string, isPrefix bool, seq Sequence) {
+	s.newest = seq
 	grown := s.paths.insert(path, isPrefix, seq)
 	s.bytes += grown.bytes
 	s.items += grown.items
