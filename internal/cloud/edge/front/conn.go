@@ -39,6 +39,7 @@ type conn struct {
 	due     int  // bytes from r on that net/http gets next
 	raw     bool // net/http gets everything
 	between bool // net/http asks for a new request
+	yielded bool // others were let run after the last answer
 
 	head     headReader
 	request  Request

@@ -16,10 +16,10 @@ type Engine interface {
 // Request is a plain request: GET or HEAD, HTTP/1.1, origin form, one Host, no body, and a connection that stays open.
 // The byte slices point into the connection's buffer.
 type Request struct {
-	Head   bool    // HEAD; otherwise GET
-	Target []byte  // path and query as sent, starting with "/"; visible ASCII without "#", percent signs in the path followed by two hex digits
-	Host   []byte  // not empty
-	Fields []Field // the header in its order, without Host and Connection
+	Head   bool     // HEAD; otherwise GET
+	Target []byte   // path and query as sent, starting with "/"; visible ASCII without "#", percent signs in the path followed by two hex digits
+	Host   []byte   // not empty
+	Fields []Field  // the header in its order, without Host and Connection
 	Remote net.Addr // the viewer
 }
 
