@@ -59,13 +59,14 @@ var allowed = map[string][]string{
 	"cloud/control":    {"durable"},
 	"cloud/edge/purge": {},
 	"cloud/edge/disk":  {"durable", "cloud/edge/purge"},
-	"cloud/edge":       {"cloud/edge/disk", "cloud/edge/purge"},
+	"cloud/edge":       {"cloud/edge/disk", "cloud/edge/front", "cloud/edge/purge"},
+	"cloud/edge/front": {},
 	"cloud/console":    {"cloud/control", "cloud/edge"},
 
 	"cloud/edge/signed":     {},
 	"cloud/edge/standalone": {"durable", "cloud/control", "cloud/edge", "cloud/edge/signed"},
 	"cloud": {
-		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/console",
+		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/console",
 	},
 
 	"doctor":    {"site", "publish/release", "publish/remote"},

@@ -238,7 +238,7 @@ func (c *Cloud) serve(l listeners) {
 		Region:      Region, Logger: c.opts.Logger,
 	})))
 	c.servers.start(l.control, c.control.Handler())
-	c.servers.start(l.edge, http.HandlerFunc(c.edges.serveViewer))
+	c.servers.startEdge(l.edge, http.HandlerFunc(c.edges.serveViewer), c.edges)
 	if l.console != nil {
 		c.servers.start(l.console, console.New(console.Options{
 			S3: c.info.S3, Control: c.info.Control, Edge: c.info.Edge, Host: hostOf(c.info.Console),

@@ -11,6 +11,7 @@ import (
 	"github.com/freshet/freshet/internal/cloud/console"
 	"github.com/freshet/freshet/internal/cloud/control"
 	"github.com/freshet/freshet/internal/cloud/edge"
+	"github.com/freshet/freshet/internal/cloud/edge/front"
 	"github.com/freshet/freshet/internal/cloud/objects"
 )
 
@@ -36,7 +37,10 @@ type served struct {
 	idle    func() // closes the connections to origins that nobody uses
 }
 
-var _ control.Edges = (*edges)(nil)
+var (
+	_ control.Edges = (*edges)(nil)
+	_ front.Engine  = (*edges)(nil)
+)
 
 func newEdges(store *objects.Store, opts Options) *edges {
 	return &edges{
@@ -155,7 +159,13 @@ func (e *edges) check(cfg control.DistributionConfig) error {
 	return edge.Check(want)
 }
 
-// serveViewer answers what comes in on the edge's port.
+// Hit answers a plain hit.
+func (e *edges) Hit(rq *front.Request, resp *front.Response) bool {
+	cache, enabled := e.reached(string(rq.Host))
+	return cache != nil && enabled && cache.Hit(rq, resp)
+}
+
+// serveViewer answers what else comes in on the edge's port.
 func (e *edges) serveViewer(w http.ResponseWriter, r *http.Request) {
 	cache, enabled := e.reached(r.Host)
 	switch {

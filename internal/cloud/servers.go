@@ -9,13 +9,15 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/freshet/freshet/internal/cloud/edge/front"
 )
 
 // servers are the HTTP servers of one cloud.
 type servers struct {
 	base context.Context // of every request
 	log  *slog.Logger
-	list []*http.Server
+	list []server
 	wait sync.WaitGroup
 
 	// mu guards unused: connections that no request has come on yet. Clients
@@ -24,9 +26,16 @@ type servers struct {
 	unused map[net.Conn]bool
 }
 
+// server is an http.Server or a front.Server.
+type server interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
+}
+
 // start serves l until close.
 func (s *servers) start(l net.Listener, h http.Handler) {
-	server := &http.Server{
+	s.run(l, &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -34,10 +43,23 @@ func (s *servers) start(l net.Listener, h http.Handler) {
 		BaseContext:       func(net.Listener) context.Context { return s.base },
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		ConnState:         s.note,
-	}
-	s.list = append(s.list, server)
+	})
+}
+
+// startEdge serves l until close, plain hits by the engine.
+func (s *servers) startEdge(l net.Listener, h http.Handler, hits front.Engine) {
+	s.run(l, front.New(front.Options{
+		Handler:     h,
+		Engine:      hits,
+		BaseContext: func(net.Listener) context.Context { return s.base },
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}))
+}
+
+func (s *servers) run(l net.Listener, one server) {
+	s.list = append(s.list, one)
 	s.wait.Go(func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := one.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("serve", "address", l.Addr().String(), "error", err)
 		}
 	})
@@ -70,9 +92,9 @@ func (s *servers) dropUnused() {
 func (s *servers) close(ctx context.Context) error {
 	var errs []error
 	s.dropUnused()
-	for _, server := range s.list {
-		if err := server.Shutdown(ctx); err != nil {
-			errs = append(errs, server.Close())
+	for _, one := range s.list {
+		if err := one.Shutdown(ctx); err != nil {
+			errs = append(errs, one.Close())
 		}
 	}
 	s.wait.Wait()

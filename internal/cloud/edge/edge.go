@@ -61,6 +61,8 @@ type Edge struct {
 	flights flights
 	stats   counters
 
+	scratches sync.Pool // of *scratch, for Hit
+
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	sweeps  chan struct{} // holds one wish for a sweep
@@ -96,6 +98,7 @@ func New(cfg Config, opts Options) (*Edge, error) {
 	e := &Edge{opts: opts, log: log, store: st, sweeps: make(chan struct{}, 1)}
 	e.flights.init()
 	e.flights.number = maxFill
+	e.scratches.New = func() any { return e.newScratch() }
 	e.dist.Store(d)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.workers.Go(e.sweepWhenAsked)

@@ -11,24 +11,36 @@ import (
 
 // aim finds out what a request is for: root object, behaviour, rewrite, key. A request that goes no further gets an answer instead.
 func (e *Edge) aim(d *distribution, rq *request) (*target, *answer) {
+	t := &target{}
+	if a := t.aim(d, rq); a != nil {
+		return nil, a
+	}
+	return t, nil
+}
+
+func (t *target) aim(d *distribution, rq *request) *answer {
 	path := rq.path
 	if path == "/" && d.DefaultRootObject != "" { // spec: cloudfront 5.2, the root only, all methods
 		path += d.DefaultRootObject
 	}
 	b := d.route(path)
 	if a := refuse(b, rq); a != nil {
-		return nil, a
+		return a
 	}
 	if b.Rewrite != nil { // spec: cloudfront 5.6: changes neither behaviour nor origin
+		if rq.borrowed {
+			path = strings.Clone(path)
+		}
 		path = strings.ReplaceAll(b.Rewrite(path), "?", "%3F")
 		if !strings.HasPrefix(path, "/") {
-			return nil, edgeError(http.StatusBadGateway)
+			return edgeError(http.StatusBadGateway)
 		}
 	}
 	if d.hides(path) {
-		return nil, edgeError(http.StatusForbidden)
+		return edgeError(http.StatusForbidden)
 	}
-	return &target{d: d, b: b, path: path, key: b.key(rq, path), authorized: rq.header["Authorization"] != nil}, nil
+	*t = target{d: d, b: b, path: path, key: b.key(rq, path), authorized: rq.header["Authorization"] != nil}
+	return nil
 }
 
 // refuse answers what the behaviour does not allow.

@@ -26,6 +26,8 @@ type request struct {
 	begin  purge.Sequence // newest invalidation when the request began: what it must not miss
 	start  time.Time
 	early  func(status int, h http.Header) // passes an interim response on; nil if the viewer cannot take one
+
+	borrowed bool // path and query are valid only until the request is answered
 }
 
 // values returns the request's values of a canonical header name; Host counts as one.

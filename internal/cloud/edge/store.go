@@ -33,6 +33,8 @@ type object struct {
 	checked atomic.Uint64 // purge sequence up to which no invalidation covers it
 	retry   atomic.Int64  // do not ask a failing origin again before, in Unix nanoseconds
 	hits    atomic.Int64
+
+	prepared atomic.Pointer[prepared] // for Hit, once asked for
 }
 
 // resting says whether the origin failed so recently that the stale object is served without asking.
@@ -54,8 +56,8 @@ func (o *object) mayStandIn(now time.Time, unreachable bool) bool {
 	return now.Sub(o.born) <= s.maxAge
 }
 
-// objectOverhead is what one object costs beyond its bytes and strings, in bytes, roughly.
-const objectOverhead = 600
+// objectOverhead is what one object costs beyond its bytes and strings, in bytes, roughly: also what is made ready for Hit.
+const objectOverhead = 1200
 
 // weight is the memory that the object counts for, in bytes.
 func (o *object) weight() int {
@@ -64,6 +66,7 @@ func (o *object) weight() int {
 		n += len(name) + 48
 		for _, v := range values {
 			n += len(v) + 16
+			n += 2 * (len(name) + len(v) + 4) // prepared
 		}
 	}
 	for _, t := range o.tags {
