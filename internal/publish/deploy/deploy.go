@@ -91,7 +91,7 @@ type Result struct {
 	Noted         bool        // nothing was to do, but the live release now bears the newer revision
 	Invalidations []Submitted // one for each distribution that was sent something
 	Verified      Verification
-	Warnings      []string // what went wrong after the release was live
+	Warnings      []string // what went wrong after the release was live: leftovers in the record, a lock that has to lapse
 }
 
 // Submitted is what became of the invalidation of one distribution.

@@ -226,7 +226,7 @@ func TestTagsAreSent(t *testing.T) {
 		if stale := r.edge.stale(keysOf(files)...); len(stale) > 0 {
 			t.Errorf("stale: %v", stale)
 		}
-		if got := r.edge.get("/posts/p00.png"); got.Cache != "Hit" {
+		if got := r.edge.now().get("/posts/p00.png").answer; got.Cache != "Hit" {
 			t.Error("an image was thrown out")
 		}
 		for _, k := range pages {

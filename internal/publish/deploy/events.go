@@ -58,6 +58,16 @@ func (c *counter) done(items int, bytes int64) {
 	c.report.send(c.event)
 }
 
+// tell says something that is over with the next event.
+func (c *counter) tell(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.event
+	e.Note = text
+	c.report.send(e)
+}
+
+// note says what is being done until the next note.
 func (c *counter) note(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

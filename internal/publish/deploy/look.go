@@ -24,29 +24,91 @@ func (e *Engine) Look(ctx context.Context, want site.Manifest, source Source) (p
 	return e.observe(ctx, func(release.State) (site.Manifest, Source, error) { return want, source, nil })
 }
 
-// observe is Look for a site that depends on the record.
+// observe is Look for a site that depends on the record. The record is read
+// before the bucket is listed: then the lock that was free at the reading, and
+// that nobody has taken since, vouches for the listing too (release.Hold.Follows).
 func (e *Engine) observe(ctx context.Context, want func(release.State) (site.Manifest, Source, error)) (plan.Live, error) {
-	g, gctx := errgroup.WithContext(ctx)
 	var state release.State
-	var listed []remote.Info
-	g.Go(func() error {
-		return e.patient(gctx, nil, func() (err error) { state, err = e.record.Read(gctx); return err })
-	})
-	g.Go(func() error {
-		return e.patient(gctx, nil, func() (err error) { listed, err = e.list(gctx); return err })
-	})
-	if err := g.Wait(); err != nil {
-		return plan.Live{}, err
+	var seen []remote.Info
+	var m site.Manifest
+	var source Source
+	for _, step := range []func() error{
+		func() (err error) { state, err = e.record.Read(ctx); return err },
+		func() (err error) { m, source, err = want(state); return err },
+		func() (err error) { seen, err = e.list(ctx); return err },
+	} {
+		if err := e.patient(ctx, nil, step); err != nil {
+			return plan.Live{}, err
+		}
 	}
-	live := plan.Live{State: state, Objects: compare(listed, state)}
-	m, source, err := want(state)
+	seen, err := e.unlisted(ctx, seen, state.Live)
 	if err != nil {
 		return plan.Live{}, err
 	}
+	live := plan.Live{State: state, Objects: compare(seen, state)}
 	if err := e.resolve(ctx, live, m, source); err != nil {
 		return plan.Live{}, err
 	}
 	return live, nil
+}
+
+// maxDoubted bounds how many objects are looked for one by one: where more are
+// missing, somebody has deleted them.
+const maxDoubted = 1000
+
+// unlisted adds to a listing what the record names and the listing lacks, if it
+// is there all the same. Listings of S3 lack nothing (fact sheet 7.6), those of
+// other stores may, for a while; an object that freshet loses sight of would be
+// left over for good, and so would its bytes be lost to a rollback.
+func (e *Engine) unlisted(ctx context.Context, listed []remote.Info, live release.Manifest) ([]remote.Info, error) {
+	doubted := lacking(listed, live)
+	if len(doubted) > maxDoubted {
+		return listed, nil
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(e.opts.Jobs)
+	found := make([]remote.Info, len(doubted))
+	for i, k := range doubted {
+		g.Go(func() error {
+			return e.patient(gctx, nil, func() error {
+				head, err := e.store.Head(gctx, k)
+				if found[i] = head.Info; errors.Is(err, remote.ErrNotFound) {
+					return nil
+				}
+				return err
+			})
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	found = slices.DeleteFunc(found, func(i remote.Info) bool { return i.Key == "" })
+	if len(found) == 0 {
+		return listed, nil
+	}
+	all := append(listed, found...)
+	slices.SortFunc(all, func(a, b remote.Info) int { return cmp.Compare(a.Key, b.Key) })
+	return all, nil
+}
+
+// lacking are the keys that the record names and a listing does not.
+func lacking(listed []remote.Info, live release.Manifest) []site.Key {
+	have := make(map[site.Key]bool, len(listed))
+	for _, i := range listed {
+		have[i.Key] = true
+	}
+	var out []site.Key
+	for _, o := range live.Site.Objects() {
+		if !have[o.Key] {
+			out = append(out, o.Key)
+		}
+	}
+	for _, o := range live.Retired {
+		if !have[o.Key] {
+			out = append(out, o.Key)
+		}
+	}
+	return out
 }
 
 func (e *Engine) list(ctx context.Context) ([]remote.Info, error) {

@@ -56,7 +56,14 @@ func (e *Engine) Publish(ctx context.Context, job Job) (res Result, err error) {
 	if err != nil {
 		return Result{Release: d.plan.Release}, err
 	}
-	defer func() { err = errors.Join(err, e.unlock(ctx, hold)) }()
+	defer func() {
+		left := e.unlock(ctx, hold)
+		if left != nil && err == nil {
+			res.Warnings = append(res.Warnings, left.Error())
+			return
+		}
+		err = errors.Join(err, left)
+	}()
 	same := hold.Follows(d.live.State)
 	if same {
 		err := e.patient(ctx, nil, func() (err error) { same, err = e.record.Unchanged(ctx, d.live.State); return err })
@@ -71,7 +78,7 @@ func (e *Engine) Publish(ctx context.Context, job Job) (res Result, err error) {
 		note = d.plan.Empty() && job.Revision.Newer(d.live.State.Current.Rev())
 	}
 	if note {
-		return e.note(ctx, d, job.Revision)
+		return e.note(ctx, hold, d, job.Revision)
 	}
 	return e.carryOut(ctx, hold, d, job.Revision)
 }
@@ -153,7 +160,8 @@ func (e *Engine) unlock(ctx context.Context, hold *release.Hold) error {
 
 // note gives the live release the newer revision that has the same site, so
 // that an older one cannot win over it later.
-func (e *Engine) note(ctx context.Context, d draft, revision *release.Revision) (Result, error) {
-	err := e.patient(ctx, nil, func() error { _, err := e.record.Note(ctx, d.live.State, revision); return err })
+func (e *Engine) note(ctx context.Context, hold *release.Hold, d draft, revision *release.Revision) (Result, error) {
+	r := &run{Engine: e, draft: d, hold: hold, state: d.live.State}
+	err := r.records(ctx, func(ctx context.Context) (release.State, error) { return e.record.Note(ctx, r.state, revision) })
 	return Result{Release: d.plan.Base, Noted: err == nil}, err
 }

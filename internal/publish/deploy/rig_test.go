@@ -2,14 +2,14 @@ package deploy_test
 
 import (
 	"context"
-	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +28,10 @@ import (
 	"github.com/freshet/freshet/internal/site"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // the crash matrix makes thousands of small buckets
+	goleak.VerifyTestMain(m)
+}
 
 const dist = "E1FRESHET"
 
@@ -37,26 +40,28 @@ var view = rules.View{RootObject: "index.html"}
 // rig is a bucket, a CDN with an edge in front of it, and a folder to publish.
 type rig struct {
 	t     *testing.T
-	dir   string
+	dir   string // "" before write
 	store *memory.Store
 	cdn   *memory.CDN
 	edge  *edge
 	opts  deploy.Options // for the next run
 	rules []rules.Rule
-	seed  byte
 
 	spending  plan.Spending
 	retain    time.Duration
 	tagHeader string // where the distributions look for cache tags; "" for nowhere
+	noLock    bool
 
-	mu   sync.Mutex // guards the fields below; held for a moment
-	log  []memory.Call
-	plan plan.Plan // of the last run
-	hook memory.Hook
+	mu    sync.Mutex // guards the fields below; held for a moment
+	log   []memory.Call
+	seed  uint64    // of the last machine
+	plan  plan.Plan // of the last run
+	plans []plan.Plan
+	hook  memory.Hook
 }
 
 func newRig(t *testing.T) *rig {
-	r := &rig{t: t, dir: t.TempDir(), retain: 30 * 24 * time.Hour, store: memory.NewStore(memory.StoreOptions{PageSize: 3})}
+	r := &rig{t: t, retain: 30 * 24 * time.Hour, store: memory.NewStore(memory.StoreOptions{PageSize: 3})}
 	r.cdn = memory.NewCDN(memory.CDNOptions{Distributions: []remote.Distribution{{ID: dist, DefaultRootObject: "index.html"}}, Polls: 1})
 	r.edge = &edge{id: dist, view: view, store: r.store, cdn: r.cdn, cache: map[site.URLPath]entry{}}
 	r.opts = deploy.Options{Distributions: []deploy.Distribution{{ID: dist, View: view, Viewer: r.edge}}, Jobs: 4, Wait: time.Minute, Lock: release.LockOptions{Writer: "ben@laptop", Timeout: time.Minute, Gone: gone}, Now: time.Now}
@@ -83,6 +88,11 @@ func (r *rig) setHook(h memory.Hook) {
 	r.hook = h
 }
 
+var (
+	prefixOfRecord = regexp.MustCompile(`\.freshet-[0-9a-f]{32}/`)
+	manifestOf     = regexp.MustCompile(`r\d+-[0-9a-f]{8}/manifest-[0-9a-f]{16}\.json\.zst`)
+)
+
 // calls is the log since the last call of it, as "put a.html"; the random
 // prefix of the record is left out, and reads of it too.
 func (r *rig) calls() []string {
@@ -90,9 +100,8 @@ func (r *rig) calls() []string {
 	defer r.mu.Unlock()
 	var out []string
 	for _, c := range r.log {
-		key := regexp.MustCompile(`\.freshet-[0-9a-f]{32}/`).ReplaceAllString(c.Key, "RECORD/")
-		key = regexp.MustCompile(`r\d+-[0-9a-f]{8}`).ReplaceAllString(key, "ID")
-		key = regexp.MustCompile(`manifest-[0-9a-f]{16}\.json\.zst`).ReplaceAllString(key, "MANIFEST")
+		key := prefixOfRecord.ReplaceAllString(c.Key, "RECORD/")
+		key = manifestOf.ReplaceAllString(key, "ID/MANIFEST")
 		out = append(out, strings.TrimSpace(c.Op+" "+key))
 	}
 	r.log = nil
@@ -102,81 +111,176 @@ func (r *rig) calls() []string {
 // write replaces the whole site folder.
 func (r *rig) write(files map[site.Key]string) {
 	r.t.Helper()
+	if r.dir == "" {
+		r.dir = r.t.TempDir()
+	}
 	if err := os.RemoveAll(r.dir); err != nil {
 		r.t.Fatal(err)
 	}
+	writeAll(r.t, r.dir, files)
+}
+
+func writeAll(t testing.TB, dir string, files map[site.Key]string) {
+	t.Helper()
 	for k, body := range files {
-		path := filepath.Join(r.dir, filepath.FromSlash(string(k)))
+		path := filepath.Join(dir, filepath.FromSlash(string(k)))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			r.t.Fatal(err)
+			t.Fatal(err)
 		}
 		if err := os.WriteFile(path, []byte(body), 0o644); err != nil {
-			r.t.Fatal(err)
+			t.Fatal(err)
 		}
 	}
 }
 
-// machine is a run's own copy of everything but the cloud.
-type machine struct {
-	r        *rig
-	engine   *deploy.Engine
-	want     site.Manifest
-	source   deploy.Source
-	random   *rand.ChaCha8
-	revision *release.Revision
+// version is a site as a scan has found it.
+type version struct {
+	files  map[site.Key]string
+	want   site.Manifest
+	source deploy.Files
 }
 
-// machine scans the folder and connects.
-func (r *rig) machine(ctx context.Context) (machine, error) {
-	m := machine{r: r}
-	files, err := scan.Folder(ctx, r.dir, scan.Options{})
+func scanned(ctx context.Context, dir string, configured []rules.Rule) (v version, err error) {
+	files, err := scan.Folder(ctx, dir, scan.Options{})
 	if err != nil {
-		return m, err
+		return v, err
 	}
-	set, err := rules.NewSet(r.rules)
+	set, err := rules.NewSet(configured)
 	if err != nil {
-		return m, err
+		return v, err
 	}
 	var objects []site.Object
 	for _, f := range files {
 		kind, h := set.Describe(f.Key)
 		objects = append(objects, site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: h})
 	}
-	if m.want, err = site.NewManifest(objects); err != nil {
-		return m, err
+	v.source = deploy.NewFiles(files)
+	v.want, err = site.NewManifest(objects)
+	return v, err
+}
+
+// machine is a run's own copy of everything but the cloud.
+type machine struct {
+	version
+	r        *rig
+	engine   *deploy.Engine
+	record   *release.Record
+	random   *rand.ChaCha8
+	revision *release.Revision
+	approve  func(p plan.Plan, again bool) error
+}
+
+// machine scans the folder and connects.
+func (r *rig) machine(ctx context.Context) (machine, error) {
+	v, err := scanned(ctx, r.dir, r.rules)
+	if err != nil {
+		return machine{}, err
 	}
+	return r.connect(ctx, v)
+}
+
+// connect is a machine that knows nothing but what it is to publish.
+func (r *rig) connect(ctx context.Context, v version) (machine, error) {
+	return r.connectBy(ctx, r.store, r.opts, v)
+}
+
+// connectBy is connect for a machine that has its own way to the store.
+func (r *rig) connectBy(ctx context.Context, store remote.Store, opts deploy.Options, v version) (machine, error) {
+	m := machine{version: v, r: r}
 	r.mu.Lock()
 	r.seed++
-	m.random = rand.NewChaCha8([32]byte{r.seed})
+	var seed [32]byte
+	binary.LittleEndian.PutUint64(seed[:], r.seed)
 	r.mu.Unlock()
-	record, err := release.Open(ctx, r.store, release.Options{Random: m.random})
-	m.engine, m.source = deploy.New(r.store, r.cdn, record, r.opts), deploy.NewFiles(files)
+	m.random = rand.NewChaCha8(seed)
+	var err error
+	m.record, err = release.Open(ctx, store, release.Options{Random: m.random, Unconditional: r.noLock})
+	m.engine = deploy.New(store, r.cdn, m.record, opts)
 	return m, err
 }
 
 // job publishes the machine's site.
-func (m machine) job(ctx context.Context) deploy.Job {
+func (m machine) job() deploy.Job {
 	return deploy.Job{
 		Revision: m.revision,
+		Approve:  m.approve,
 		Want: func(context.Context, release.State) (site.Manifest, deploy.Source, error) {
 			return m.want, m.source, nil
 		},
 		Plan: func(_ context.Context, live plan.Live, want site.Manifest) (plan.Plan, error) {
-			return m.plan(live, want)
+			return m.decide(live, want, "", plan.Make)
 		},
 	}
 }
 
-func (m machine) plan(live plan.Live, want site.Manifest) (plan.Plan, error) {
+// rollback makes an earlier release live again.
+func (m machine) rollback(name release.ID) deploy.Job {
+	var kept deploy.Kept
+	return deploy.Job{
+		Revision: m.revision,
+		Want: func(ctx context.Context, state release.State) (site.Manifest, deploy.Source, error) {
+			e, err := state.Find(string(name))
+			if err != nil {
+				return site.Manifest{}, nil, err
+			}
+			earlier, err := m.record.Manifest(ctx, e)
+			if err == nil {
+				kept, err = deploy.NewKept(ctx, m.record)
+			}
+			return earlier.Site, kept, err
+		},
+		Plan: func(_ context.Context, live plan.Live, want site.Manifest) (plan.Plan, error) {
+			p, err := m.decide(live, want, name, plan.Make)
+			for _, s := range p.Steps {
+				if (s.Op == plan.OpAdd || s.Op == plan.OpUpdate) && !kept.Has(s.Object.Digest) {
+					err = errors.Join(err, fmt.Errorf("the bytes of %s are not kept", s.Object.Key))
+				}
+			}
+			return p, err
+		},
+	}
+}
+
+// sweep deletes what no kept release names.
+func (m machine) sweep() deploy.Job {
+	return deploy.Job{
+		Want: func(_ context.Context, state release.State) (site.Manifest, deploy.Source, error) {
+			return state.Live.Site, deploy.Nothing{}, nil
+		},
+		Plan: func(_ context.Context, live plan.Live, want site.Manifest) (plan.Plan, error) {
+			p, err := m.decide(live, want, "", plan.Sweep)
+			if len(p.Guards) > 0 {
+				err = errors.Join(err, errors.New(p.Guards[0]))
+			}
+			return p, err
+		},
+	}
+}
+
+// resume finishes, without the site's folder, a run that has uploaded everything.
+func (m machine) resume() deploy.Job {
+	return deploy.Job{
+		Want: func(ctx context.Context, state release.State) (site.Manifest, deploy.Source, error) {
+			pending, err := m.record.Pending(ctx, state)
+			return pending.Site, deploy.Nothing{}, err
+		},
+		Plan: func(_ context.Context, live plan.Live, want site.Manifest) (plan.Plan, error) {
+			return m.decide(live, want, live.State.Journal.Restores, plan.Make)
+		},
+	}
+}
+
+func (m machine) decide(live plan.Live, want site.Manifest, restores release.ID, how func(plan.Input) plan.Plan) (plan.Plan, error) {
 	id, err := release.NewID(live.State.NextNumber(), m.random)
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	p := plan.Make(plan.Input{
+	p := how(plan.Input{
 		Release: id, Site: want, Live: live, Distributions: m.r.planned(), Spending: m.r.spending, Retain: m.r.retain, Now: time.Now().UTC(),
+		Restores: restores,
 	})
 	m.r.mu.Lock()
-	m.r.plan = p
+	m.r.plan, m.r.plans = p, append(m.r.plans, p)
 	m.r.mu.Unlock()
 	return p, nil
 }
@@ -199,7 +303,7 @@ func (r *rig) prepare(ctx context.Context) (prepared, error) {
 	if p.live, err = m.engine.Look(ctx, m.want, m.source); err != nil {
 		return p, err
 	}
-	p.plan, err = m.plan(p.live, m.want)
+	p.plan, err = m.decide(p.live, m.want, "", plan.Make)
 	return p, err
 }
 
@@ -225,7 +329,7 @@ func (r *rig) deployCtx(ctx context.Context) (deploy.Result, error) {
 	if err != nil {
 		return deploy.Result{}, err
 	}
-	return m.engine.Publish(ctx, m.job(ctx))
+	return m.engine.Publish(ctx, m.job())
 }
 
 func (r *rig) mustDeploy() deploy.Result {
@@ -260,127 +364,6 @@ func (r *rig) state() release.State {
 	return s
 }
 
-// edge is a cache that keeps everything, negative answers too, until an
-// accepted invalidation covers it.
-type edge struct {
-	id    string     // of its distribution
-	view  rules.View // what it shows
-	store *memory.Store
-	cdn   *memory.CDN
-	mu    sync.Mutex // held for one request
-	cache map[site.URLPath]entry
-	// stuck, if not nil, says which URLs no invalidation reaches.
-	stuck func(path site.URLPath, batches int) bool
-	hides func(path site.URLPath) bool // answers 404 whatever the bucket holds; nil for nothing
-	asked []site.URLPath
-	down  int // how many more questions get no answer
-}
-
-type entry struct {
-	answer  remote.Answer
-	tags    string // that it carries
-	batches int    // accepted before it was fetched
-}
-
-func (e *edge) String() string {
-	if e.id != dist {
-		return "http://" + e.id
-	}
-	return "http://edge"
-}
-
-func (e *edge) Ask(ctx context.Context, path site.URLPath) (remote.Answer, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return remote.Answer{}, err
-	}
-	if e.asked = append(e.asked, path); e.down > 0 {
-		e.down--
-		return remote.Answer{}, errors.New("connection reset")
-	}
-	return e.get(path), nil
-}
-
-// get needs mu to be held.
-func (e *edge) get(path site.URLPath) remote.Answer {
-	batches := e.cdn.Accepted(e.id)
-	if have, ok := e.cache[path]; ok && !e.purged(path, have.tags, batches[have.batches:], len(batches)) {
-		have.answer.Cache = "Hit"
-		return have.answer
-	}
-	a, tags := e.origin(path)
-	if e.hides != nil && e.hides(path) {
-		a, tags = e.origin("/nothing")
-	}
-	e.cache[path] = entry{a, tags, len(batches)}
-	return a
-}
-
-func (e *edge) purged(path site.URLPath, tags string, since []remote.Invalidation, n int) bool {
-	if e.stuck != nil && e.stuck(path, n) {
-		return false
-	}
-	for _, inv := range since {
-		for _, item := range inv.Items {
-			if tag, ok := strings.CutPrefix(item, "#"); ok {
-				if slices.Contains(strings.Split(tags, ","), tag) {
-					return true
-				}
-				continue
-			}
-			prefix, wildcard := strings.CutSuffix(item, "*")
-			if wildcard && strings.HasPrefix(string(path), prefix) || item == string(path) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// origin is the bucket behind an index-rewrite function.
-func (e *edge) origin(path site.URLPath) (a remote.Answer, tags string) {
-	key, err := url.PathUnescape(strings.TrimPrefix(e.view.OriginPath+string(path), "/"))
-	if err != nil {
-		panic(err)
-	}
-	objects := e.store.Objects()
-	for _, k := range []string{key, strings.TrimSuffix(key, "/") + "/index.html", key + "index.html"} {
-		if o, ok := objects[site.Key(k)]; ok {
-			return remote.Answer{Status: 200, ContentType: o.Headers.ContentType, CacheControl: o.Headers.CacheControl, Digest: o.Digest}, o.Headers.Tags
-		}
-	}
-	return remote.Answer{Status: 404, Digest: sha256.Sum256([]byte("not found"))}, ""
-}
-
-// browse fills the edge with every URL of every key.
-func (e *edge) browse(keys ...site.Key) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, k := range keys {
-		for _, u := range e.view.URLs(k) {
-			e.get(u.Path)
-		}
-	}
-}
-
-// stale lists the URLs of keys whose answer at the edge is not the origin's.
-func (e *edge) stale(keys ...site.Key) []site.URLPath {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var out []site.URLPath
-	for _, k := range keys {
-		for _, u := range e.view.URLs(k) {
-			got := e.get(u.Path)
-			want, _ := e.origin(u.Path)
-			if got.Cache = ""; got != want {
-				out = append(out, u.Path)
-			}
-		}
-	}
-	return out
-}
-
 // invalidated are the items that the first distribution accepted, oldest batch
 // first.
 func (r *rig) invalidated() [][]string { return r.invalidatedOn(dist) }
@@ -391,25 +374,6 @@ func (r *rig) invalidatedOn(id string) [][]string {
 		out = append(out, inv.Items)
 	}
 	return out
-}
-
-var href = regexp.MustCompile(`<([^>]+)>`)
-
-// broken names a page in the bucket that names something which is not there;
-// "<a.css>" in a page names a.css.
-func broken(store *memory.Store) string {
-	objects := store.Objects()
-	for k, o := range objects {
-		if !strings.HasSuffix(string(k), ".html") {
-			continue
-		}
-		for _, m := range href.FindAllStringSubmatch(string(o.Data), -1) {
-			if _, ok := objects[site.Key(m[1])]; !ok {
-				return fmt.Sprintf("%s names %s, which is not there", k, m[1])
-			}
-		}
-	}
-	return ""
 }
 
 // published checks that bucket and record hold exactly the files, what was

@@ -52,7 +52,7 @@ func (r *run) steps(ctx context.Context, res *Result) error {
 	if err != nil {
 		return err
 	}
-	if err := r.hold.Check(ctx); err != nil {
+	if err := r.check(ctx); err != nil {
 		return err
 	}
 	if res.Invalidations, err = r.invalidateAll(ctx, r.plan.Release, r.plan.Purges); err != nil {
@@ -73,18 +73,25 @@ func (r *run) steps(ctx context.Context, res *Result) error {
 func (r *run) outlived(ctx context.Context) error {
 	j := *r.state.Journal
 	j.Stale = true
-	return r.persist(ctx, nil, func() error { _, err := r.record.Begin(ctx, r.state, j); return err })
+	return r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Begin(ctx, r.state, j) })
 }
 
 // begin writes the intent.
 func (r *run) begin(ctx context.Context) error {
 	j := r.intent()
-	return r.persist(ctx, nil, func() error {
-		state, err := r.record.Begin(ctx, r.live.State, j)
-		if err == nil {
-			r.state = state
-		}
-		return err
+	return r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Begin(ctx, r.state, j) })
+}
+
+// records writes to the record, and remembers how that stands then.
+func (r *run) records(ctx context.Context, write func(context.Context) (release.State, error)) error {
+	return r.fenced(ctx, func(ctx context.Context) error {
+		return r.persist(ctx, nil, func() error {
+			state, err := write(ctx)
+			if err == nil {
+				r.state = state
+			}
+			return err
+		})
 	})
 }
 
@@ -166,14 +173,7 @@ func (r *run) store(ctx context.Context, published site.Manifest) (release.Manif
 	m := r.plan.Manifest(r.live.State, published, release.Entry{
 		Created: r.opts.Now().UTC(), Writer: r.opts.Lock.Writer, Revision: r.publishes(),
 	})
-	err := r.persist(ctx, nil, func() error {
-		state, err := r.record.Store(ctx, r.state, m)
-		if err == nil {
-			r.state = state
-		}
-		return err
-	})
-	return m, err
+	return m, r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Store(ctx, r.state, m) })
 }
 
 // publishes is the revision that the release bears: a rollback and a sweep
@@ -189,15 +189,13 @@ func (r *run) publishes() *release.Revision {
 // between leaves nothing to do: the journal of the release that is live counts
 // as closed.
 func (r *run) commit(ctx context.Context, m release.Manifest) error {
-	if err := r.hold.Check(ctx); err != nil {
-		return err
-	}
 	took := r.opts.Now().Sub(r.began)
-	began := r.state
-	if err := r.persist(ctx, nil, func() (err error) { r.state, err = r.record.Commit(ctx, began, m, took); return err }); err != nil {
+	err := r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Commit(ctx, r.state, m, took) })
+	if err != nil {
 		return err
 	}
-	if err := r.persist(ctx, nil, func() error { _, err := r.record.Close(ctx, r.state); return err }); err != nil {
+	err = r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Close(ctx, r.state) })
+	if err != nil {
 		return fmt.Errorf("release %s is live, but %w", r.plan.Release, err)
 	}
 	return nil
@@ -210,10 +208,9 @@ func (r *run) trim(ctx context.Context, m release.Manifest) []string {
 	if r.plan.Trims == 0 && r.plan.Resumes == "" {
 		return nil
 	}
-	err := r.hold.Check(ctx)
-	if err == nil {
-		err = r.patient(ctx, nil, func() error { _, err := r.record.Trim(ctx, m); return err })
-	}
+	err := r.fenced(ctx, func(ctx context.Context) error {
+		return r.patient(ctx, nil, func() error { _, err := r.record.Trim(ctx, m); return err })
+	})
 	if err != nil {
 		return []string{fmt.Sprintf("what earlier releases left in the record could not be deleted: %v", err)}
 	}

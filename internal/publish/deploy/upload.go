@@ -57,12 +57,12 @@ func inPhase(steps []plan.Step, phase plan.Phase) []plan.Step {
 // phase carries out steps, several at once, and returns when all are done. The
 // ETags stand in the order of the steps. The first failure stops the others.
 func (r *run) phase(ctx context.Context, steps []plan.Step, progress *counter) ([]string, error) {
-	if err := r.hold.Check(ctx); err != nil {
+	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
 	tags := make([]string, len(steps))
 	err := r.each(ctx, steps, func(ctx context.Context, i int, s plan.Step) (err error) {
-		if tags[i], err = r.write(ctx, s, progress.note); err != nil {
+		if tags[i], err = r.write(ctx, s, progress.tell); err != nil {
 			return fmt.Errorf("upload %s: %w", s.Object.Key, err)
 		}
 		progress.done(1, sent(s))
@@ -82,9 +82,7 @@ func (r *run) each(ctx context.Context, steps []plan.Step, do func(context.Conte
 			if err := gctx.Err(); err != nil {
 				return err
 			}
-			if errs[i] = r.hold.Check(gctx); errs[i] == nil {
-				errs[i] = do(gctx, i, s)
-			}
+			errs[i] = r.fenced(gctx, func(ctx context.Context) error { return do(ctx, i, s) })
 			return errs[i]
 		})
 	}
@@ -144,11 +142,29 @@ func (r *run) rewrite(ctx context.Context, o site.Object, old *site.Object) (str
 	if old != nil {
 		c.IfETag = old.ETag
 	}
-	etag, err := r.Engine.store.Copy(ctx, c)
+	etag, err := r.copy(ctx, c)
 	if errors.Is(err, remote.ErrNotFound) || errors.Is(err, remote.ErrPrecondition) {
 		return r.source.write(ctx, r.Engine.store, o)
 	}
 	return etag, err
+}
+
+// copy is remote.Store.Copy also on a store without conditions, which one
+// publishes to without a lock: there a look has to do.
+func (r *run) copy(ctx context.Context, c remote.Copy) (string, error) {
+	etag, err := r.Engine.store.Copy(ctx, c)
+	if c.IfETag == "" || !errors.Is(err, remote.ErrUnsupported) {
+		return etag, err
+	}
+	head, err := r.Engine.store.Head(ctx, c.From)
+	if err == nil && head.ETag != c.IfETag {
+		err = remote.ErrPrecondition
+	}
+	if err != nil {
+		return "", err
+	}
+	c.IfETag = ""
+	return r.Engine.store.Copy(ctx, c)
 }
 
 // keep copies the bytes that a step is going to destroy to the record. Where
@@ -162,7 +178,7 @@ func (r *run) keep(ctx context.Context, s plan.Step, note func(string)) error {
 		From: s.Old.Key, To: r.record.ContentKey(s.Old.Digest), IfETag: s.Old.ETag,
 		Headers: site.Headers{ContentType: "application/octet-stream", CacheControl: "private, no-store"},
 	}
-	err := r.persist(ctx, note, func() error { _, err := r.Engine.store.Copy(ctx, c); return err })
+	err := r.persist(ctx, note, func() error { _, err := r.copy(ctx, c); return err })
 	if errors.Is(err, remote.ErrNotFound) || errors.Is(err, remote.ErrPrecondition) {
 		return nil
 	}
@@ -186,14 +202,17 @@ func (r *run) remove(ctx context.Context) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	if err := r.hold.Check(ctx); err != nil {
+	if err := r.check(ctx); err != nil {
 		return err
 	}
 	note := func(text string) { r.report.send(Event{Stage: StageRemove, Total: len(keys), Note: text}) }
 	if err := r.each(ctx, steps, func(ctx context.Context, _ int, s plan.Step) error { return r.keep(ctx, s, note) }); err != nil {
 		return fmt.Errorf("remove: %w", err)
 	}
-	if err := r.persist(ctx, note, func() error { return r.Engine.store.Delete(ctx, keys) }); err != nil {
+	err := r.fenced(ctx, func(ctx context.Context) error {
+		return r.persist(ctx, note, func() error { return r.Engine.store.Delete(ctx, keys) })
+	})
+	if err != nil {
 		return fmt.Errorf("remove: %w", err)
 	}
 	r.report.send(Event{Stage: StageRemove, Done: len(keys), Total: len(keys), Finished: true})

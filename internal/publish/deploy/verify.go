@@ -214,7 +214,7 @@ func (e *Engine) ask(ctx context.Context, cs []check) ([]Stale, error) {
 	for i, c := range cs {
 		g.Go(func() error {
 			var answer remote.Answer
-			err := retry(ctx, progress.note, func() (err error) {
+			err := retry(ctx, progress.tell, func() (err error) {
 				answer, err = e.opts.Distributions[c.on].Viewer.Ask(ctx, c.path)
 				return err
 			}, func(err error, n int) bool { return n < tries && !errors.Is(err, remote.ErrUnreachable) })
