@@ -6,18 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"net/url"
+	"os"
+	"os/signal"
 	"strings"
-	"time"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/internal/cloud/edge"
+	"github.com/freshet/freshet/internal/cloud/edge/standalone"
 )
 
-const edgeHelp = `Runs one HTTP cache in front of any HTTP origin until it is stopped.
+const edgeHelp = `Runs one HTTP cache in front of any HTTP origin or S3 bucket until it is stopped.
+What the flags leave out comes from the edge: section of freshet.yaml, if there
+is one.
 
 --rules cloudfront (the default) caches as CloudFront does with its managed
 policy CachingOptimized: queries are not part of the key, Cache-Control is kept
@@ -25,14 +27,31 @@ within its limits, errors are remembered for ten seconds. --rules rfc9111 is a
 plain shared cache by RFC 9111: Vary and the requests' own directives count,
 unsafe methods invalidate, and Cache-Status tells what happened.
 
-Port 0 takes any free port. With --json one line is printed once it is ready.`
+An s3://bucket/prefix origin is read with signed requests, with credentials,
+region and endpoint from the AWS SDK's own chain.
+
+--admin serves /metrics (Prometheus), /healthz, /readyz, and the CloudFront API
+for invalidations. Beyond loopback that API takes requests signed with the keys
+in FRESHET_EDGE_ACCESS_KEY_ID and FRESHET_EDGE_SECRET_ACCESS_KEY, and without
+them the edge does not start.
+
+SIGHUP opens the access log anew and reads the certificates again, which also
+happens when their files change. SIGINT and SIGTERM let requests under way
+finish. Port 0 takes any free port. With --json one line is printed once the
+edge is ready.`
 
 // edgeFlags are the command line of freshet edge.
 type edgeFlags struct {
-	listen string
-	origin string
-	rules  string
-	memory int
+	listen, tls      []string
+	certificate, key string
+	origin           string
+	endpoint, region string
+	rules            string
+	memory           string
+	disk, diskSize   string
+	admin            string
+	state            string
+	accessLog        string
 }
 
 func (a *app) edgeCommand() *cobra.Command {
@@ -45,35 +64,75 @@ func (a *app) edgeCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return a.edge(cmd.Context(), given) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&given.listen, "listen", localEdge, "the `address` to listen on")
-	flags.StringVar(&given.origin, "origin", "", "the origin's base `URL`, such as http://127.0.0.1:8000")
-	flags.StringVar(&given.rules, "rules", edge.CloudFront.String(), "the `rules`: cloudfront or rfc9111")
-	flags.IntVar(&given.memory, "memory", edge.DefaultMemoryBytes, "the memory for cached objects, in `bytes`")
+	flags.StringArrayVar(&given.listen, "listen", nil, "an `address` to listen on; may be repeated (default "+localEdge+")")
+	flags.StringArrayVar(&given.tls, "tls", nil, "an `address` to listen on with TLS and HTTP/2; may be repeated")
+	flags.StringVar(&given.certificate, "certificate", "", "the PEM `file` with the certificate chain for --tls")
+	flags.StringVar(&given.key, "key", "", "the PEM `file` with its key")
+	flags.StringVar(&given.origin, "origin", "", "the origin's base `URL`, such as http://127.0.0.1:8000 or s3://bucket/prefix")
+	flags.StringVar(&given.endpoint, "endpoint", "", "the `URL` of an S3-compatible store (default AWS)")
+	flags.StringVar(&given.region, "region", "", "the bucket's `region`")
+	flags.StringVar(&given.rules, "rules", "", "the `rules`: cloudfront or rfc9111 (default "+edge.CloudFront.String()+")")
+	flags.StringVar(&given.memory, "memory", "", "the memory for cached objects, a `size` such as 2GiB (default 256MiB)")
+	flags.StringVar(&given.disk, "disk", "", "the `folder` of what memory does not hold; a restart finds it again (default none)")
+	flags.StringVar(&given.diskSize, "disk-size", "", "what the folder may take, a `size` (default 1GiB)")
+	flags.StringVar(&given.admin, "admin", "", "the `address` of metrics, health and control API (default none)")
+	flags.StringVar(&given.state, "state", "", "the `folder` of the control API's history (default none is kept)")
+	flags.StringVar(&given.accessLog, "access-log", "", "where to log requests: stdout, stderr or a `file` (default nowhere)")
 	return cmd
 }
 
 // edge runs the cache until ctx ends.
 func (a *app) edge(ctx context.Context, given edgeFlags) error {
-	cfg, err := edgeConfig(given)
+	opts, err := a.edgeOptions(given)
 	if err != nil {
 		return err
 	}
-	if given.memory <= 0 {
-		return usage("leave it out for 256 MiB", "--memory %d is no size", given.memory)
-	}
-	one, err := edge.New(cfg, edge.Options{MemoryBytes: given.memory, Now: a.now, Logger: a.logger()})
+	server, err := standalone.Start(ctx, opts)
 	if err != nil {
-		return err
+		return edgeFailure(err)
 	}
-	defer one.Close()
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", given.listen)
-	if err != nil {
-		return &failure{fmt.Errorf("listen for viewers: %w", err), exitFailed, "choose another address with --listen 127.0.0.1:0"}
+	if err := a.showEdge(server.Info(), opts); err != nil {
+		return errors.Join(err, server.Close())
 	}
-	if err := a.showEdge(l.Addr().String(), given); err != nil {
-		return errors.Join(err, l.Close())
+	a.reloadUntil(ctx, server)
+	a.tell("stopping")
+	return server.Close()
+}
+
+// edgeFailure says what to do about an edge that did not start.
+func edgeFailure(err error) error {
+	var taken *standalone.ListenError
+	switch {
+	case errors.As(err, &taken):
+		return &failure{err, exitFailed, "choose another address instead of " + taken.Address + ", such as 127.0.0.1:0"}
+	case errors.Is(err, standalone.ErrUnguarded):
+		return &failure{err, exitUsage, "set FRESHET_EDGE_ACCESS_KEY_ID and FRESHET_EDGE_SECRET_ACCESS_KEY, or let --admin listen on 127.0.0.1"}
+	case errors.Is(err, standalone.ErrRegion):
+		return &failure{err, exitUsage, "name it with --region"}
+	case errors.Is(err, standalone.ErrCredentials):
+		return &failure{err, exitFailed, "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a public bucket needs none with its https:// address as --origin"}
 	}
-	return a.serveEdge(ctx, l, one)
+	return err
+}
+
+// reloadUntil reloads the server at each SIGHUP until ctx ends.
+func (a *app) reloadUntil(ctx context.Context, server *standalone.Server) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	logger := a.logger()
+	for {
+		select {
+		case <-hangups:
+			if err := server.Reload(); err != nil {
+				logger.Error("not reloaded, what was before stays in use", "error", err)
+				continue
+			}
+			logger.Info("reloaded")
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // logger writes warnings to standard error, and everything with --verbose.
@@ -85,73 +144,31 @@ func (a *app) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// edgeConfig is the distribution that the flags describe.
-func edgeConfig(given edgeFlags) (edge.Config, error) {
-	rules, err := edge.ParseRuleSet(given.rules)
-	if err != nil {
-		return edge.Config{}, &failure{err, exitUsage, "--rules takes cloudfront or rfc9111"}
-	}
-	u, err := url.Parse(given.origin)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" {
-		return edge.Config{}, usage("name the origin by its base URL, such as --origin http://127.0.0.1:8000", "--origin %q is no http or https URL", given.origin)
-	}
-	return edge.Config{
-		Rules:   rules,
-		Domain:  u.Host,
-		Default: edge.Behavior{OriginID: "origin", Policy: edge.CachingOptimized()},
-		Origins: map[string]edge.Origin{"origin": {
-			Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.EscapedPath(), "/"), Transport: originTransport(),
-		}},
-	}, nil
+// edgeJSON is what --json prints once the edge is ready.
+type edgeJSON struct {
+	Edge         string   `json:"edge"` // the first of Listeners
+	Listeners    []string `json:"listeners"`
+	Origin       string   `json:"origin"`
+	Rules        string   `json:"rules"`
+	Admin        string   `json:"admin,omitempty"`
+	Distribution string   `json:"distribution,omitempty"`
 }
 
-// originTransport talks HTTP/1.1 to the origin itself, whatever proxy the environment names, and leaves bodies as they come.
-func originTransport() *http.Transport {
-	return &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   10 * time.Second,
-		DisableCompression:    true,
-		MaxIdleConns:          1024,
-		MaxIdleConnsPerHost:   256,
-		IdleConnTimeout:       4 * time.Second, // less than the 5 s that common origins keep an idle connection
-		ExpectContinueTimeout: time.Second,
-	}
-}
-
-func (a *app) showEdge(address string, given edgeFlags) error {
+func (a *app) showEdge(info standalone.Info, opts standalone.Options) error {
 	if a.json {
-		return json.NewEncoder(a.stdout).Encode(map[string]string{
-			"edge": "http://" + address, "origin": given.origin, "rules": given.rules,
+		return json.NewEncoder(a.stdout).Encode(edgeJSON{
+			info.Viewers[0], info.Viewers, opts.Origin.URL, opts.Cache.Rules.String(), info.Admin, info.Distribution,
 		})
 	}
-	_, err := fmt.Fprintf(a.stdout, "The edge is running.\n\n  Viewers   http://%s/\n  Origin    %s\n  Rules     %s\n\nStop it with Ctrl-C.\n",
-		address, given.origin, given.rules)
-	return err
-}
-
-// edgeShutdown is how long requests under way have to finish after a signal.
-const edgeShutdown = 10 * time.Second
-
-// serveEdge answers viewers on l until ctx ends, and then lets those who are being served finish.
-func (a *app) serveEdge(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(a.logger().Handler(), slog.LevelWarn),
+	text := "The edge is running.\n"
+	for _, row := range [][2]string{
+		{"Viewers", strings.Join(info.Viewers, "/ ") + "/"}, {"Origin", opts.Origin.URL}, {"Rules", opts.Cache.Rules.String()},
+		{"Admin", info.Admin}, {"Distribution", info.Distribution},
+	} {
+		if row[1] != "" {
+			text += fmt.Sprintf("\n  %-12s  %s", row[0], row[1])
+		}
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serve viewers: %w", err)
-	case <-ctx.Done():
-	}
-	a.tell("stopping")
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), edgeShutdown)
-	defer cancel()
-	err := server.Shutdown(grace)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("stop gracefully: %w", err), server.Close())
-	}
-	<-ended
+	_, err := fmt.Fprintln(a.stdout, text+"\n\nStop it with Ctrl-C.")
 	return err
 }

@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 		"freshet":  main,
 		"httpget":  tool(httpget),
 		"jsonpath": tool(jsonpath),
+		"gencert":  tool(gencert),
 	})
 }
 
@@ -142,7 +143,7 @@ func httpget(args []string) error {
 		return err
 	}
 	defer res.Body.Close()
-	fmt.Println(res.Status)
+	fmt.Println(res.Proto, res.Status)
 	for name := range res.Header {
 		fmt.Printf("%s: %s\n", name, res.Header.Get(name))
 	}

@@ -58,9 +58,13 @@ var allowed = map[string][]string{
 	"cloud/objects":    {"durable"},
 	"cloud/control":    {"durable"},
 	"cloud/edge/purge": {},
-	"cloud/edge":       {"cloud/edge/purge", "cloud/edge/front"},
+	"cloud/edge/disk":  {"durable", "cloud/edge/purge"},
+	"cloud/edge":       {"cloud/edge/disk", "cloud/edge/front", "cloud/edge/purge"},
 	"cloud/edge/front": {},
 	"cloud/console":    {"cloud/control", "cloud/edge"},
+
+	"cloud/edge/signed":     {},
+	"cloud/edge/standalone": {"durable", "cloud/control", "cloud/edge", "cloud/edge/signed"},
 	"cloud": {
 		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/console",
 	},
@@ -72,7 +76,10 @@ var allowed = map[string][]string{
 
 // exclusive maps a library to the only packages that may use it.
 var exclusive = map[string][]string{
-	"github.com/aws/":               {"publish/remote/session", "publish/remote/s3", "publish/remote/cloudfront"},
+	// cloud/edge/signed takes the signer and the chain of credentials. The embedded cloud is its own reading of
+	// CloudFront and S3, but there is one way to sign, and one chain that a user's credentials come from.
+	"github.com/aws/":               {"publish/remote/session", "publish/remote/s3", "publish/remote/cloudfront", "cloud/edge/signed"},
+	"github.com/prometheus/":        {"cloud/edge/standalone"},
 	"github.com/rclone/gofakes3":    {"cloud/objects"},
 	"go.etcd.io/bbolt":              {"cloud/objects", "cloud/control"},
 	"github.com/maypok86/otter":     {"cloud/edge"},
@@ -80,7 +87,8 @@ var exclusive = map[string][]string{
 	"github.com/goccy/go-yaml":      {"project/config"},
 	"github.com/spf13/cobra":        {"cmd/freshet"},
 	"github.com/spf13/pflag":        {"cmd/freshet"},
-	"github.com/klauspost/compress": {"publish/release"},
+	"github.com/klauspost/compress": {"publish/release", "cloud/edge"},
+	"github.com/andybalholm/brotli": {"cloud/edge"},
 	"github.com/gofrs/flock":        {"presence"},
 }
 

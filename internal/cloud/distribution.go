@@ -31,7 +31,7 @@ func defaultDistribution() control.DistributionConfig {
 		DefaultCacheBehavior: control.CacheBehavior{
 			TargetOriginID: Bucket, ViewerProtocolPolicy: "allow-all",
 			AllowedMethods: []string{"HEAD", "GET"}, CachedMethods: []string{"HEAD", "GET"},
-			CachePolicyID:        cachingOptimized,
+			CachePolicyID: cachingOptimized, Compress: true,
 			FunctionAssociations: []control.FunctionAssociation{{FunctionARN: indexFunction, EventType: "viewer-request"}},
 		},
 		CustomErrorResponses: []control.CustomErrorResponse{

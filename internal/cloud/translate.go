@@ -97,6 +97,7 @@ func (t *withHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
 func behavior(b control.CacheBehavior) edge.Behavior {
 	out := edge.Behavior{
 		PathPattern: b.PathPattern, OriginID: b.TargetOriginID, Policy: cachePolicy(b.Policies.Cache), AllowedMethods: b.AllowedMethods,
+		Compress:       b.Compress,
 		ViewerProtocol: map[string]edge.Protocol{"https-only": edge.HTTPSOnly, "redirect-to-https": edge.RedirectToHTTPS}[b.ViewerProtocolPolicy],
 	}
 	for _, f := range b.FunctionAssociations {

@@ -71,3 +71,34 @@ func BenchmarkSweep(b *testing.B) {
 		e.sweep()
 	}
 }
+
+// What compression costs the first viewer of a page, and the next ones.
+func BenchmarkCompress(b *testing.B) {
+	for _, size := range []int{20 << 10, 500 << 10} {
+		text := prose(size)
+		for _, coding := range []string{"identity", "gzip", "br"} {
+			e := newBench(b, always(200, text, `Etag: "1"`), compressing)
+			r := httptest.NewRequest("GET", "/posts/index.html", nil)
+			r.Header.Set("Accept-Encoding", coding)
+			w := &sink{h: http.Header{}}
+			ask := func() {
+				clear(w.h)
+				e.ServeHTTP(w, r)
+			}
+			b.Run(fmt.Sprintf("miss/%dKB/%s", size>>10, coding), func(b *testing.B) {
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				for b.Loop() {
+					e.invalidate("/posts/index.html")
+					ask()
+				}
+			})
+			b.Run(fmt.Sprintf("hit/%dKB/%s", size>>10, coding), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					ask()
+				}
+			})
+		}
+	}
+}

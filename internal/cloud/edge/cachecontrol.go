@@ -26,6 +26,7 @@ type cacheControl struct {
 	mustRevalidate       bool
 	proxyRevalidate      bool
 	mustUnderstand       bool
+	noTransform          bool
 	staleWhileRevalidate time.Duration // 0 if absent
 }
 
@@ -75,6 +76,8 @@ func (cc *cacheControl) take(directive string) {
 		cc.proxyRevalidate = true
 	case "must-understand":
 		cc.mustUnderstand = true
+	case "no-transform":
+		cc.noTransform = true
 	}
 }
 

@@ -49,6 +49,7 @@ type Behavior struct {
 	CacheOptions   bool                    // cache OPTIONS too, under a key of its own
 	Rewrite        func(uri string) string // viewer-request rewrite of the path, before the look-up; nil for none
 	ViewerProtocol Protocol                // default AllowAll
+	Compress       bool                    // compress for viewers who accept a coding that Policy enables; with RFC9111 br and gzip. Not where caching is off
 
 	// OriginHeaderMode says what OriginHeaders means: SelectAll sends all viewer headers, SelectAllExcept all but those named
 	// (Host is one of them), any other mode those named.

@@ -53,6 +53,7 @@ func compile(cfg Config) (*distribution, error) {
 	for _, b := range append(slices.Clone(cfg.Behaviors), rest) {
 		if d.rules.policy != nil {
 			b.Policy = *d.rules.policy
+			b.Policy.EnableGzip, b.Policy.EnableBrotli = b.Compress, b.Compress
 		}
 		ready, err := compileBehavior(b, cfg.Origins)
 		if err != nil {

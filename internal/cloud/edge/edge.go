@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/freshet/freshet/internal/cloud/edge/disk"
 	"github.com/freshet/freshet/internal/cloud/edge/purge"
 )
 
@@ -25,7 +26,8 @@ const (
 
 // Options are an edge's own settings; the zero value means the defaults.
 type Options struct {
-	MemoryBytes   int              // budget for cached objects; default 256 MiB. One object takes a quarter of it at most; larger ones pass through unstored. Fills under way come on top
+	MemoryBytes   int              // budget for cached objects; default 256 MiB. One object takes a quarter of it at most; larger ones go to the disk, or pass through unstored. Fills under way come on top
+	Disk          Disk             // the tier below memory; default none
 	PurgeBytes    int              // budget of the purge log; default purge.DefaultLimit
 	OriginTimeout time.Duration    // for the head of an origin's response, and for each piece of its body; default 30 s
 	SweepInterval time.Duration    // least time between two background sweeps after invalidations; default 1 s
@@ -47,6 +49,7 @@ type Event struct {
 	Result   Result
 	Bytes    int64 // of body sent
 	Aborted  bool  // the response was cut short
+	Viewer   Viewer
 }
 
 // Edge is a cache in front of one distribution's origins: an http.Handler. All methods are safe for concurrent use.
@@ -67,6 +70,8 @@ type Edge struct {
 
 	sweeping sync.Mutex // held for a whole sweep; guards swept
 	swept    sweepMark  // the last whole sweep
+
+	encoders encoders
 }
 
 // sweepMark tells one sweep from the next.
@@ -86,8 +91,13 @@ func New(cfg Config, opts Options) (*Edge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make edge: %w", err)
 	}
+	maxFill, err := st.openDisk(&opts)
+	if err != nil {
+		return nil, fmt.Errorf("make edge: %w", err)
+	}
 	e := &Edge{opts: opts, log: log, store: st, sweeps: make(chan struct{}, 1)}
 	e.flights.init()
+	e.flights.number = maxFill
 	e.scratches.New = func() any { return e.newScratch() }
 	e.dist.Store(d)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -161,6 +171,9 @@ func (e *Edge) Close() {
 	e.cancel()
 	e.flights.running.Wait()
 	e.workers.Wait()
+	if err := e.store.closeDisk(); err != nil {
+		e.opts.Logger.Error("close of the disk tier failed", "error", err)
+	}
 	e.store.cache.StopAllGoroutines()
 }
 
@@ -172,10 +185,11 @@ func (e *Edge) sweepWhenAsked() {
 		case <-e.ctx.Done():
 			return
 		}
+		began := time.Now()
 		if !e.sweep() {
 			e.wishSweep()
 		}
-		pause := time.NewTimer(e.opts.SweepInterval)
+		pause := time.NewTimer(e.sweepPause(time.Since(began)))
 		select {
 		case <-pause.C:
 		case <-e.ctx.Done():
@@ -208,6 +222,9 @@ func (e *Edge) sweep() bool {
 			return true
 		}
 		e.store.clean(o)
+	}
+	if !e.sweepDisk(sealed) {
+		return e.ctx.Err() != nil
 	}
 	e.swept = sweepMark{sealed, oldest}
 	e.log.Forget(oldest)
@@ -255,12 +272,13 @@ type Stats struct {
 	Purged                                                 int64 // objects that invalidations removed, counted when found
 	Invalidations, InvalidationItems                       int64 // accepted
 	Purge                                                  purge.Size
+	Disk                                                   disk.Stats // zero where there is no disk tier
 }
 
 // Stats returns the present figures. They are read one after the other, so they may differ by requests under way.
 func (e *Edge) Stats() Stats {
 	c := &e.stats
-	return Stats{
+	stats := Stats{
 		Requests: c.requests.Load(), Hits: c.hits.Load(), Misses: c.misses.Load(), RefreshHits: c.refreshHits.Load(),
 		Errors: c.errors.Load(), Redirects: c.redirects.Load(), Collapsed: c.collapsed.Load(),
 		OriginRequests: c.originRequests.Load(), BytesOut: c.bytesOut.Load(),
@@ -268,6 +286,10 @@ func (e *Edge) Stats() Stats {
 		Evicted: e.store.evicted.Load(), Purged: e.store.purged.Load(),
 		Invalidations: c.invalidations.Load(), InvalidationItems: c.items.Load(), Purge: e.log.Size(),
 	}
+	if e.store.disk != nil {
+		stats.Disk = e.store.disk.Stats()
+	}
+	return stats
 }
 
 // ObjectInfo describes one cached object.

@@ -356,7 +356,7 @@ func TestStatsObjectsEvents(t *testing.T) {
 	b := newBench(t, always(200, "hello", `Etag: "1"`), func(_ *Config, o *Options) {
 		o.OnRequest = func(e Event) { events = append(events, e) }
 	})
-	b.get("/a?x=1")
+	b.get("/a?x=1", "Referer: http://r/", "User-Agent: ua")
 	b.get("/a")
 	b.do("POST", "/a")
 	b.invalidate("/b", "#t")
@@ -372,7 +372,9 @@ func TestStatsObjectsEvents(t *testing.T) {
 	if diff := cmp.Diff(objects, want); diff != "" {
 		t.Errorf("objects got, want:\n%s", diff)
 	}
-	wantEvent := Event{Time: b.now, Method: "GET", Path: "/a", URI: "/a", Status: 200, Result: Miss, Bytes: 5}
+	wantEvent := Event{Time: b.now, Method: "GET", Path: "/a", URI: "/a", Status: 200, Result: Miss, Bytes: 5, Viewer: Viewer{
+		Address: "192.0.2.1", Protocol: "HTTP/1.1", Host: "example.com", Query: "x=1", Referer: "http://r/", UserAgent: "ua",
+	}}
 	if len(events) != 3 || events[0] != wantEvent || events[1].Result != Hit || events[2].Status != 403 {
 		t.Errorf("events %+v", events)
 	}

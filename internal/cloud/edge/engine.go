@@ -149,6 +149,10 @@ func (e *Edge) fetch(ctx context.Context, rq *request, t *target) (*answer, erro
 		if a := e.stored(rq, t, o); a != nil {
 			return a, nil
 		}
+	} else if other := e.otherCoding(rq, t); other != nil {
+		if a := e.stored(rq, t, other); a != nil {
+			return a, nil
+		}
 	}
 	if rq.wants.cacheOnly() {
 		return edgeError(http.StatusGatewayTimeout), nil
@@ -330,7 +334,7 @@ func hitAnswer(t *target, o *object, result Result, now time.Time) *answer {
 // objectAnswer serves a whole object.
 func objectAnswer(o *object, result Result, age time.Duration) *answer {
 	a := &answer{
-		status: o.status, header: o.header, whole: o.body, length: int64(len(o.body)), result: result, age: never,
+		status: o.status, header: o.header, whole: o.body, source: o.source(), length: o.size(), result: result, age: never,
 	}
 	if age != never {
 		a.age = max(0, age)

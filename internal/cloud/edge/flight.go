@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/freshet/freshet/internal/cloud/edge/disk"
 	"github.com/freshet/freshet/internal/cloud/edge/purge"
 )
 
@@ -18,12 +19,13 @@ var errClosed = errors.New("edge is closed")
 
 // flight is one origin request for one key, and the viewers who wait for it. It runs in a goroutine of its own.
 type flight struct {
-	number uint64
-	target *target
-	stamp  purge.Sequence // newest invalidation when the origin request started
-	prior  *object        // expired object that may be confirmed, or stand in; nil for none. It was clean up to stamp
-	body   *body
-	cancel context.CancelFunc
+	number  uint64
+	target  *target
+	stamp   purge.Sequence // newest invalidation when the origin request started
+	prior   *object        // expired object that may be confirmed, or stand in; nil for none. It was clean up to stamp
+	body    *body
+	spilled *disk.Writer // takes a body that is too large for memory; nil for none
+	cancel  context.CancelFunc
 
 	viewer  *request     // that started it
 	variant cacheKey     // to store the response under: the target's key, or once the response has told, its variant's
@@ -62,6 +64,8 @@ type head struct {
 	tags    []string
 	at      time.Time
 	verdict verdict
+
+	original http.Header // see object
 }
 
 // flights are the origin requests under way.
@@ -330,6 +334,8 @@ func gatewayResponse(status int) *http.Response {
 // receive takes a response: head to the viewers at once, body as it comes, and the whole into the store.
 func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, asked, now time.Time) {
 	f.kind, f.head = fetched, e.judge(f.target, resp, asked, now)
+	from := e.compress(ctx, f, resp)
+	defer from.Close()
 	if !f.head.verdict.store {
 		e.flights.shut(f)
 		if f.prior != nil && !f.head.verdict.spare { // gone or no longer cacheable: it must not come back when the origin fails
@@ -345,15 +351,16 @@ func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, aske
 	}
 	if f.head.length > int64(e.store.largest) {
 		e.flights.shut(f)
+		e.spill(f)
 		f.body.pass()
 	}
 	if f.head.length == 0 {
-		e.finish(ctx, f, resp.Body)
+		e.finish(ctx, f, from)
 		close(f.ready)
 		return
 	}
 	close(f.ready)
-	e.finish(ctx, f, resp.Body)
+	e.finish(ctx, f, from)
 }
 
 // finish takes the body of a response and stores the whole before any viewer can see its end:
@@ -363,6 +370,7 @@ func (e *Edge) finish(ctx context.Context, f *flight, from io.Reader) {
 	if err == nil && f.head.verdict.store {
 		e.keep(f, last)
 	}
+	f.unspill()
 	if err != nil && ctx.Err() == nil && !errors.Is(err, errNoReader) {
 		e.opts.Logger.Warn("origin body failed", "path", f.target.path, "error", err)
 	}
@@ -411,6 +419,7 @@ func (e *Edge) pump(ctx context.Context, f *flight, from io.Reader) (last int, e
 		}
 		n, err := from.Read(room)
 		size += int64(n)
+		f.tee(room[:n])
 		if size == f.head.length && (err == nil || errors.Is(err, io.EOF)) {
 			if err == nil {
 				err = expectEOF(from)
@@ -423,6 +432,7 @@ func (e *Edge) pump(ctx context.Context, f *flight, from io.Reader) (last int, e
 		}
 		if f.head.length < 0 && size > int64(e.store.largest) && !f.body.isPassing() {
 			e.flights.shut(f)
+			e.spill(f)
 			f.body.pass()
 		}
 	}
@@ -451,27 +461,34 @@ func expectEOF(from io.Reader) error {
 	}
 }
 
-// keep stores what the flight has fetched, with the last bytes that are not committed yet, unless the body had to pass.
+// keep stores what the flight has fetched, with the last bytes that are not committed yet. A body that had to pass may be on the disk.
 func (e *Edge) keep(f *flight, last int) {
-	if f.body.isPassing() {
-		if f.prior != nil {
-			e.store.drop(f.prior)
-		}
-		return
-	}
 	h := &f.head
 	o := &object{
-		key: f.variant, fill: f.number, stamp: f.stamp, status: h.status, header: h.header, body: f.body.whole(last),
+		key: f.variant, fill: f.number, stamp: f.stamp, status: h.status, header: h.header,
 		tags: h.tags, born: h.at, expires: h.at.Add(h.verdict.lifetime - h.verdict.age), verdict: h.verdict,
+	}
+	var size int64
+	if f.spilled != nil {
+		size = f.spilled.Size()
+	} else if !f.body.isPassing() {
+		o.body = f.body.whole(last)
+		size = int64(len(o.body))
 	}
 	if o.header["Content-Length"] == nil || len(h.verdict.withhold) > 0 {
 		o.header = o.header.Clone()
+		o.original = h.original // of compressed bodies, whose length is known only now
 		for _, name := range h.verdict.withhold {
 			o.header.Del(name)
 		}
 		if h.status != http.StatusNoContent {
-			o.header["Content-Length"] = []string{strconv.Itoa(len(o.body))}
+			o.header["Content-Length"] = []string{strconv.FormatInt(size, 10)}
 		}
 	}
-	e.store.put(o)
+	switch {
+	case !f.body.isPassing():
+		e.store.put(o)
+	case !e.keepBelow(f, o) && f.prior != nil:
+		e.store.drop(f.prior)
+	}
 }

@@ -14,14 +14,15 @@ func (e *Edge) learnFromHead(t *target, resp *http.Response, h head, asked time.
 	if prior == nil || resp.StatusCode != prior.status {
 		return
 	}
-	if !sameVersion(prior.header, h.header) {
+	if !sameVersion(prior.received(), h.header) {
 		e.store.drop(prior)
 		return
 	}
 	o := &object{
-		key: prior.key, fill: prior.fill, stamp: stamp, status: prior.status, header: prior.header, body: prior.body, tags: prior.tags,
+		key: prior.key, fill: prior.fill, stamp: stamp, status: prior.status, header: prior.header, body: prior.body, below: prior.below, tags: prior.tags,
 		born: h.at, verdict: prior.verdict,
 	}
+	o.original = prior.original
 	if e.freshen(o, t, t.d.rules.update, resp, asked, h.at) && o.verdict.store {
 		e.store.put(o)
 	}

@@ -205,7 +205,7 @@ func (p *prepared) Sent(rq *front.Request, resp *front.Response, body int64, err
 	if p.e.opts.OnRequest == nil {
 		return
 	}
-	path, _, _ := bytes.Cut(rq.Target, []byte("?"))
+	path, query, _ := bytes.Cut(rq.Target, []byte("?"))
 	method := http.MethodGet
 	if rq.Head {
 		method = http.MethodHead
@@ -213,6 +213,7 @@ func (p *prepared) Sent(rq *front.Request, resp *front.Response, body int64, err
 	p.e.opts.OnRequest(Event{
 		Time: resp.Start, Duration: p.e.opts.Now().Sub(resp.Start), Method: method, Path: string(path), URI: p.o.key.uri,
 		Status: resp.Status, Result: p.result, Bytes: body, Aborted: err != nil,
+		Viewer: frontViewer(rq, string(query)),
 	})
 }
 

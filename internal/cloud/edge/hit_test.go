@@ -212,6 +212,7 @@ var pairConfigs = map[string]func(*Config, *Options){
 	"queries":   policy(CachePolicy{DefaultTTL: time.Hour, MaxTTL: time.Hour, Query: Selection{Mode: SelectListed, Names: []string{"q"}}}),
 	"cookies":   policy(CachePolicy{DefaultTTL: time.Hour, MaxTTL: time.Hour, Cookies: Selection{Mode: SelectAll}}),
 	"headers":   policy(CachePolicy{DefaultTTL: time.Hour, MaxTTL: time.Hour, Headers: []string{"Origin"}}),
+	"compress":  func(c *Config, _ *Options) { c.Default.Compress = true },
 	"https":     func(c *Config, _ *Options) { c.Default.ViewerProtocol = RedirectToHTTPS },
 	"policy": func(c *Config, _ *Options) {
 		c.Default.ResponseHeaders = &ResponseHeaders{

@@ -38,10 +38,13 @@ func (b *behavior) variant(rq *request) string {
 		v.WriteString("Cookie: " + cookies + "\n")
 	}
 	if encoding != "" {
-		v.WriteString("Accept-Encoding: " + encoding + "\n")
+		v.WriteString(acceptLine(encoding))
 	}
 	return v.String()
 }
+
+// acceptLine is the last line of a variant, where the key has an Accept-Encoding.
+func acceptLine(encoding string) string { return "Accept-Encoding: " + encoding + "\n" }
 
 // cookieHeader is the Cookie header with the selected cookies only.
 func (b *behavior) cookieHeader(rq *request) string {

@@ -61,8 +61,9 @@ func (e *Edge) originRequest(rq *request, t *target, prior *object) (*http.Reque
 	}
 	h := t.d.rules.forward(rq, t)
 	if prior != nil {
-		copyHeader(h, "If-None-Match", prior.header["Etag"])
-		copyHeader(h, "If-Modified-Since", prior.header["Last-Modified"])
+		received := prior.received()
+		copyHeader(h, "If-None-Match", received["Etag"])
+		copyHeader(h, "If-Modified-Since", received["Last-Modified"])
 	}
 	return newOriginRequest(method, u, h, t), nil
 }

@@ -34,6 +34,7 @@ func (e *Edge) freshen(o *object, t *target, update func(stored, confirmed http.
 	if !sure {
 		return false
 	}
+	o.redress(merged)
 	judged := merged.Clone()
 	copyHeader(judged, "Age", resp.Header["Age"])
 	o.header, o.tags = merged, purge.Tags(t.d.TagHeader, merged.Values(t.d.TagHeader))
@@ -54,10 +55,11 @@ func (e *Edge) freshen(o *object, t *target, update func(stored, confirmed http.
 func (e *Edge) renew(f *flight, now time.Time) *object {
 	p := f.prior
 	o := &object{
-		key: p.key, fill: f.number, stamp: f.stamp, status: p.status, header: p.header, body: p.body, tags: p.tags,
+		key: p.key, fill: f.number, stamp: f.stamp, status: p.status, header: p.header, body: p.body, below: p.below, tags: p.tags,
 		born: now, verdict: p.verdict,
 	}
 	o.expires = now.Add(p.verdict.lifetime)
+	o.original = p.original
 	o.hits.Store(p.hits.Load())
 	return o
 }

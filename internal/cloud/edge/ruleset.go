@@ -53,6 +53,7 @@ type rules struct {
 	through    bool // HEAD and ranges that the store cannot answer go to the origin as they are
 	storedAge  bool // everything from the store carries an Age
 	dateCounts bool // If-Modified-Since is compared with Date where there is no Last-Modified
+	noRecoding bool // Cache-Control: no-transform keeps a body from being compressed
 	interim    bool // 1xx responses of origins are passed on
 }
 
@@ -72,7 +73,7 @@ func (s RuleSet) rules() *rules {
 			judge: judgeRFC9111, forward: forwardedRFC9111, show: shownRFC9111, sign: signRFC9111,
 			demands: parseDemands, update: mergeHeaders,
 			policy: &CachePolicy{MaxTTL: maxSeconds * time.Second, Query: Selection{Mode: SelectAll}},
-			open:   true, vary: true, writes: true, through: true, storedAge: true, dateCounts: true, interim: true,
+			open:   true, vary: true, writes: true, through: true, storedAge: true, dateCounts: true, noRecoding: true, interim: true,
 		}
 	}
 	return &rules{judge: judgeCloudFront, forward: forwarded, show: viewerHeader, sign: signCloudFront}

@@ -42,7 +42,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e.opts.OnRequest != nil {
 		e.opts.OnRequest(Event{
 			Time: rq.start, Duration: e.opts.Now().Sub(rq.start), Method: rq.method, Path: rq.path, URI: a.uri,
-			Status: status, Result: a.result, Bytes: n, Aborted: err != nil,
+			Status: status, Result: a.result, Bytes: n, Aborted: err != nil, Viewer: viewerOf(r, rq),
 		})
 	}
 	if err != nil {
@@ -202,6 +202,10 @@ func bodyAllowed(status int) bool {
 func copySource(ctx context.Context, w http.ResponseWriter, from source, part span) (int64, error) {
 	flush := http.NewResponseController(w)
 	at, sent := int64(0), int64(0)
+	if s, ok := from.(seeker); ok {
+		s.seek(part.start)
+		at = part.start
+	}
 	for part.end < 0 || at < part.end {
 		p, err := from.next(ctx)
 		if errors.Is(err, io.EOF) {

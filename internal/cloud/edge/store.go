@@ -8,6 +8,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 
+	"github.com/freshet/freshet/internal/cloud/edge/disk"
 	"github.com/freshet/freshet/internal/cloud/edge/purge"
 )
 
@@ -18,13 +19,16 @@ type object struct {
 	stamp   purge.Sequence
 	status  int
 	header  http.Header
-	body    []byte
-	tags    []string // in the purge log's form
+	body    []byte     // nil if it is below
+	below   *disk.Body // the body, if it is on the disk only
+	tags    []string   // in the purge log's form
 	born    time.Time
 	expires time.Time
 	verdict verdict
 
 	selecting []string // of a note, not a response: the request headers that select among the objects of its URI
+
+	original http.Header // the origin's Etag and Content-Length where the edge has compressed the body; nil otherwise
 
 	checked atomic.Uint64 // purge sequence up to which no invalidation covers it
 	retry   atomic.Int64  // do not ask a failing origin again before, in Unix nanoseconds
@@ -71,11 +75,12 @@ func (o *object) weight() int {
 	return n
 }
 
-// store is the memory tier: objects by key within a byte budget, seen through the purge log.
+// store is the memory tier: objects by key within a byte budget, seen through the purge log; and the disk tier below it, if there is one.
 type store struct {
 	cache   *otter.Cache[cacheKey, *object]
 	log     *purge.Log
-	largest int // weight of the largest object that is stored
+	disk    *disk.Store // nil for none
+	largest int         // weight of the largest object that is stored
 	evicted atomic.Int64
 	purged  atomic.Int64
 }
@@ -101,6 +106,9 @@ func newStore(bytes int, log *purge.Log) (*store, error) {
 func (s *store) count(e otter.DeletionEvent[cacheKey, *object]) {
 	if e.WasEvicted() {
 		s.evicted.Add(1)
+		if s.disk != nil {
+			s.disk.Add(item(e.Value))
+		}
 	}
 }
 
@@ -108,7 +116,10 @@ func (s *store) count(e otter.DeletionEvent[cacheKey, *object]) {
 // The object is then clean up to the purge log's number at some moment after the call began.
 func (s *store) get(key cacheKey) *object {
 	o, ok := s.cache.GetIfPresent(key)
-	if !ok || !s.clean(o) {
+	if !ok {
+		return s.lower(key)
+	}
+	if !s.clean(o) {
 		return nil
 	}
 	return o
@@ -135,11 +146,17 @@ func (s *store) clean(o *object) bool {
 func (s *store) put(o *object) {
 	o.checked.Store(uint64(o.stamp))
 	covered, _ := s.log.Covered(o.key.uri, o.tags, o.stamp)
+	if o.below != nil && !covered {
+		_ = s.putBelow(o, nil) // what cannot be stored is fetched again
+		return
+	}
 	keep := !covered && o.weight() <= s.largest
 	s.cache.Compute(o.key, func(old *object, found bool) (*object, otter.ComputeOp) {
-		switch {
-		case found && old.fill > o.fill:
+		if found && old.fill > o.fill || !found && s.lowered(o) {
 			return nil, otter.CancelOp
+		}
+		s.supersede(o, !keep && !covered)
+		switch {
 		case keep:
 			return o, otter.WriteOp
 		case found:
@@ -152,8 +169,11 @@ func (s *store) put(o *object) {
 // drop removes o, unless another object has taken its place, and says whether it did.
 func (s *store) drop(o *object) bool {
 	dropped := false
-	s.cache.ComputeIfPresent(o.key, func(old *object) (*object, otter.ComputeOp) {
-		if old != o {
+	s.cache.Compute(o.key, func(old *object, found bool) (*object, otter.ComputeOp) {
+		if s.disk != nil && (!found || old == o) {
+			dropped = s.disk.Drop(o.key.disk(), o.fill)
+		}
+		if !found || old != o {
 			return nil, otter.CancelOp
 		}
 		dropped = true

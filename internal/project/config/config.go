@@ -90,6 +90,8 @@ type Config struct {
 	Targets map[string]Target
 	// URLs overrides what cannot be read from a distribution.
 	URLs URLs
+	// Edge is for `freshet edge` alone; publishing does not look at it.
+	Edge Edge
 }
 
 // Words that answer a question of URLs.

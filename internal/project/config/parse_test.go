@@ -18,6 +18,8 @@ func TestPlaces(t *testing.T) {
 		"targets: and the target's name": "targets: {p: {%s: 1}}\n",
 		"headers: in a rule with match:": "headers: [{%s: 1}]\n",
 		"urls:":                          "urls: {%s: 1}\n",
+		"edge:":                          "edge: {%s: 1}\n",
+		"edge: in an entry of listen:":   "edge: {listen: [{%s: 1}]}\n",
 	}
 	for _, place := range places() {
 		for _, key := range place.keys {

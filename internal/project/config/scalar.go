@@ -150,7 +150,7 @@ type placeKeys struct {
 // the wrong one is looked for.
 func places() []placeKeys {
 	return []placeKeys{
-		{"the top of the file", []string{"site", "build", "headers", "invalidation", "retain", "targets", "urls"}},
+		{"the top of the file", []string{"site", "build", "headers", "invalidation", "retain", "targets", "urls", "edge"}},
 		{"build:", []string{"command", "clean", "watch", "image"}},
 		{"invalidation:", []string{"policy", "budget", "over", "limits"}},
 		{"urls:", []string{"folders", "query", "clean"}},
@@ -162,6 +162,12 @@ func places() []placeKeys {
 			"match", "cache-control", "content-type", "content-disposition",
 			"content-language", "content-encoding",
 		}},
+		{"edge:", []string{
+			"listen", "origin", "endpoint", "region", "rules", "memory", "disk", "disk-size", "root-object", "folders", "tag-header",
+			"viewer-protocol", "admin", "state", "access-log", "origin-timeout", "header-timeout", "idle-timeout",
+			"shutdown-delay", "shutdown-grace",
+		}},
+		{"edge: in an entry of listen:", []string{"address", "certificate", "key"}},
 	}
 }
 

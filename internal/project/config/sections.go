@@ -19,6 +19,7 @@ func (d *decoder) config(root ast.Node, c *Config) {
 		"retain":       func(v value) { c.Retain = d.duration(v) },
 		"targets":      func(v value) { c.Targets = d.targets(v) },
 		"urls":         func(v value) { c.URLs = d.urls(v) },
+		"edge":         func(v value) { c.Edge = d.edge(v) },
 	})
 }
 

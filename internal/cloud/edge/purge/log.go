@@ -46,6 +46,7 @@ type Log struct {
 	mu       sync.RWMutex // guards what follows; held for one Accept, or one look-up that has something to check
 	segments []*segment   // oldest first, never empty; the last one is open, the others are sealed
 	floor    Sequence     // items up to this number have been forgotten
+	journal  Journal      // nil for none
 }
 
 // segment holds the items of a range of sequence numbers.
@@ -80,6 +81,7 @@ func (l *Log) Current() Sequence {
 // Scope names the set of tags that tag items refer to (the tag header); "" means that no object carries tags, and tag items do nothing.
 // Items of earlier scopes keep covering the objects tagged under those.
 // A batch is taken whole or, with an error that wraps ErrItem, not at all; an empty batch is refused too.
+// Any other error is the journal's: the batch is in force, but a restart may forget it; accept it again.
 func (l *Log) Accept(scope string, items []string) (Sequence, error) {
 	if len(items) == 0 {
 		return 0, fmt.Errorf("accept batch without items: %w", ErrItem)
@@ -89,34 +91,41 @@ func (l *Log) Accept(scope string, items []string) (Sequence, error) {
 			return 0, fmt.Errorf("accept batch: %w", err)
 		}
 	}
+	seq := l.accept(Batch{Scope: scope, Items: items})
+	return seq, l.settle(seq)
+}
+
+// accept puts a batch without a number into the log and the journal.
+func (l *Log) accept(b Batch) Sequence {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	seq := l.Current() + 1
+	b.Sequence = l.Current() + 1
+	l.put(b)
+	l.record(b)
+	l.current.Store(uint64(b.Sequence))
+	return b.Sequence
+}
+
+// put puts the items of a batch in place. The caller holds mu.
+func (l *Log) put(b Batch) {
 	open := l.segments[len(l.segments)-1]
-	for _, item := range items {
-		open.add(scope, item, seq)
+	for _, item := range b.Items {
+		if b.Exact {
+			open.addPath(item, false, b.Sequence)
+		} else {
+			open.add(b.Scope, item, b.Sequence)
+		}
 	}
 	if l.size() > l.limit {
-		l.collapse(seq)
+		l.collapse(b.Sequence)
 	}
-	l.current.Store(uint64(seq))
-	return seq, nil
 }
 
 // AcceptExact adds one batch of URIs, each covering exactly itself: a trailing "*" is no wildcard here.
 // It is for invalidations that a viewer's request causes, which must not reach further than the URIs that it names.
 func (l *Log) AcceptExact(uris []string) Sequence {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	seq := l.Current() + 1
-	open := l.segments[len(l.segments)-1]
-	for _, uri := range uris {
-		open.addPath(uri, false, seq)
-	}
-	if l.size() > l.limit {
-		l.collapse(seq)
-	}
-	l.current.Store(uint64(seq))
+	seq := l.accept(Batch{Exact: true, Items: uris})
+	_ = l.settle(seq) // the viewer who caused it has no use for the error
 	return seq
 }
 

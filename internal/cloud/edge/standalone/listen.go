@@ -1,0 +1,235 @@
+package standalone
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// ErrUnguarded: the control API would be open to others than this machine.
+var ErrUnguarded = errors.New("the control API listens beyond loopback without credentials to guard it")
+
+// Listener is one address to listen on.
+type Listener struct {
+	Address     string // host:port; port 0 takes any free one
+	Certificate string // file with a PEM chain, the server's own certificate first; "" serves plain HTTP
+	Key         string // file with its PEM key
+}
+
+// ListenError is an address that could not be listened on.
+type ListenError struct {
+	Address string
+	Err     error
+}
+
+func (e *ListenError) Error() string { return fmt.Sprintf("listen on %s: %v", e.Address, e.Err) }
+
+// Unwrap is the cause.
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// servers are listeners that share a handler.
+type servers struct {
+	opts *Options
+	list []*server
+	wait sync.WaitGroup
+}
+
+// server is one listener with its HTTP server.
+type server struct {
+	listener *limited
+	http     *http.Server
+	pair     *pair // nil for plain HTTP
+}
+
+// listen opens l and returns its base URL. Nothing is accepted before serve.
+func (s *servers) listen(ctx context.Context, l Listener) (string, error) {
+	one := &server{}
+	scheme := "http://"
+	if l.Certificate != "" || l.Key != "" {
+		var err error
+		if one.pair, err = openPair(l.Certificate, l.Key, s.opts.Now, s.opts.Logger); err != nil {
+			return "", err
+		}
+		scheme = "https://"
+	}
+	inner, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
+	if err != nil {
+		return "", &ListenError{l.Address, err}
+	}
+	limits := s.opts.Limits
+	one.listener = &limited{
+		Listener: inner, places: make(chan struct{}, limits.MaxConns), done: make(chan struct{}), transfer: limits.Transfer,
+		unused: map[net.Conn]bool{},
+	}
+	one.http = newServer(s.opts, one)
+	s.list = append(s.list, one)
+	return scheme + inner.Addr().String(), nil
+}
+
+// newServer is the HTTP server of one listener. HTTP/1.1 responses have their time limit from the listener, because
+// http.Server.WriteTimeout would end a long download that makes progress.
+func newServer(o *Options, one *server) *http.Server {
+	h := &http.Server{
+		ReadHeaderTimeout: o.Limits.HeaderTimeout,
+		IdleTimeout:       o.Limits.IdleTimeout,
+		MaxHeaderBytes:    o.Limits.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // viewers' mistakes, mostly
+		ConnState:         one.listener.note,
+		HTTP2:             &http.HTTP2Config{WriteByteTimeout: o.Limits.Transfer, SendPingTimeout: o.Limits.Transfer},
+	}
+	if one.pair != nil {
+		h.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: one.pair.get}
+	}
+	return h
+}
+
+// loopback says whether every listener is reached from this machine only.
+func (s *servers) loopback() bool {
+	for _, one := range s.list {
+		addr, ok := one.listener.Addr().(*net.TCPAddr)
+		if !ok || !addr.IP.IsLoopback() {
+			return false
+		}
+	}
+	return true
+}
+
+// serve answers with h until close.
+func (s *servers) serve(h http.Handler) {
+	for _, one := range s.list {
+		one.http.Handler = h
+		s.wait.Go(func() {
+			if err := one.serve(); !errors.Is(err, http.ErrServerClosed) {
+				s.opts.Logger.Error("serve", "address", one.listener.Addr().String(), "error", err)
+			}
+		})
+	}
+}
+
+func (one *server) serve() error {
+	if one.pair != nil {
+		return one.http.ServeTLS(one.listener, "", "")
+	}
+	return one.http.Serve(one.listener)
+}
+
+// reload reads all certificates again.
+func (s *servers) reload() error {
+	var errs []error
+	for _, one := range s.list {
+		if one.pair != nil {
+			errs = append(errs, one.pair.load())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// close shuts all listeners down together, gently until ctx ends.
+func (s *servers) close(ctx context.Context) error {
+	errs := make([]error, len(s.list))
+	var closing sync.WaitGroup
+	for i, one := range s.list {
+		closing.Go(func() {
+			one.listener.dropUnused()
+			if err := one.http.Shutdown(ctx); err != nil {
+				errs[i] = one.http.Close()
+				if ctx.Err() == nil {
+					errs[i] = errors.Join(err, errs[i])
+				}
+			}
+			_ = one.listener.Close() // again, where it was never served
+		})
+	}
+	closing.Wait()
+	s.wait.Wait()
+	return errors.Join(errs...)
+}
+
+// limited accepts no more connections than there are places, and gives each write a time limit.
+type limited struct {
+	net.Listener
+	places   chan struct{}
+	transfer time.Duration
+	once     sync.Once
+	done     chan struct{} // closed with the listener
+
+	// mu guards unused: connections that no request has come on yet. Clients dial ahead, and Shutdown would wait five seconds for them.
+	mu     sync.Mutex
+	unused map[net.Conn]bool
+}
+
+// Accept waits for a place, then for a connection.
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.places <- struct{}{}:
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.places
+		return nil, err
+	}
+	return &conn{Conn: c, transfer: l.transfer, leave: sync.OnceFunc(func() { <-l.places })}, nil
+}
+
+// Close stops accepting.
+func (l *limited) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return l.Listener.Close()
+}
+
+// note keeps track of unused connections.
+func (l *limited) note(c net.Conn, state http.ConnState) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if state == http.StateNew {
+		l.unused[c] = true
+	} else {
+		delete(l.unused, c)
+	}
+}
+
+func (l *limited) dropUnused() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.unused {
+		_ = c.Close() // nothing was sent or received on it
+	}
+}
+
+// conn is a viewer's connection whose writes end in time.
+type conn struct {
+	net.Conn
+	transfer time.Duration
+	leave    func()
+}
+
+// piece is how much of a response has Limits.Transfer to go, in bytes.
+const piece = 64 << 10
+
+// Write fails when the viewer does not take p in time.
+func (c *conn) Write(p []byte) (written int, err error) {
+	for {
+		if err := c.SetWriteDeadline(time.Now().Add(c.transfer)); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(p[:min(len(p), piece)])
+		written += n
+		if p = p[n:]; err != nil || len(p) == 0 {
+			return written, err
+		}
+	}
+}
+
+// Close gives the place back.
+func (c *conn) Close() error {
+	c.leave()
+	return c.Conn.Close()
+}

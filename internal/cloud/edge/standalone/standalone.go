@@ -1,0 +1,246 @@
+package standalone
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/freshet/freshet/internal/cloud/control"
+	"github.com/freshet/freshet/internal/cloud/edge"
+)
+
+// Defaults of Options.
+const (
+	DefaultHeaderTimeout  = 30 * time.Second
+	DefaultIdleTimeout    = 2 * time.Minute
+	DefaultTransfer       = time.Minute
+	DefaultMaxHeaderBytes = 64 << 10
+	DefaultMaxConns       = 16384
+	DefaultGrace          = 10 * time.Second
+)
+
+// Options are what an edge on its own takes. The zero value of what has a default means the default.
+type Options struct {
+	Listeners   []Listener       // for viewers; one at least
+	Origin      Origin           // where objects come from
+	Cache       Cache            // what is kept, and by which rules
+	Admin       Listener         // metrics, health and control API; an Address of "" means none
+	Credentials Credentials      // who may use the control API; the zero value: anybody on this machine, and nobody beyond
+	State       string           // folder of the control API's history; "" keeps none
+	AccessLog   string           // "stdout", "stderr" or a file to append to; "" writes none
+	Limits      Limits           // on connections and requests
+	Delay       time.Duration    // between the first 503 of /readyz and the end of accepting, in Close; default 0
+	Grace       time.Duration    // for requests under way, in Close, after Delay; default 10 s
+	Stdout      io.Writer        // for AccessLog; nil discards
+	Stderr      io.Writer        // for AccessLog; nil discards
+	Now         func() time.Time // nil means time.Now
+	Random      io.Reader        // nil means crypto/rand
+	Logger      *slog.Logger     // nil discards
+}
+
+// Cache is what the edge keeps, and by which rules.
+type Cache struct {
+	Rules          edge.RuleSet
+	MemoryBytes    int           // default edge.DefaultMemoryBytes
+	Disk           edge.Disk     // below memory; without a folder there is none
+	RootObject     string        // served for "/", without leading slash; "" for none
+	Index          bool          // "/docs/" and "/docs" are looked up as "/docs/index.html"
+	TagHeader      string        // response header that carries cache tags; "" ignores tags
+	ViewerProtocol edge.Protocol // what becomes of plain HTTP
+	OriginTimeout  time.Duration // default edge.DefaultOriginTimeout
+}
+
+// Limits bound what one viewer can use up.
+type Limits struct {
+	HeaderTimeout  time.Duration // for the whole head of a request, and for a TLS handshake; default 30 s
+	IdleTimeout    time.Duration // without a request on an open connection; default 2 min
+	Transfer       time.Duration // for each piece of a request's body to come, and for each 64 KiB of a response to go; default 1 min
+	MaxHeaderBytes int           // of a request's line and header; net/http adds 4 KiB and answers longer ones with 431; default 64 KiB
+	MaxConns       int           // open at a time on one listener; further ones wait; default 16,384
+}
+
+// Credentials are the one key pair that may sign requests to the control API.
+type Credentials = control.Credentials
+
+// Info says how to reach a running edge. Base URLs have no trailing slash.
+type Info struct {
+	Viewers      []string // in the order of Options.Listeners
+	Admin        string   // "" without one
+	Distribution string   // its id in the control API; "" without one
+}
+
+// Server is a running edge.
+type Server struct {
+	opts    Options
+	info    Info
+	log     *accessLog
+	edge    *edge.Edge
+	idle    func() // closes unused connections to the origin
+	meters  *meters
+	viewers servers
+	admin   servers
+	control *controlAPI
+	ready   atomic.Bool
+}
+
+// Start listens and serves. The caller closes the Server.
+// The error is a *ListenError, or wraps ErrOrigin, ErrUnguarded, edge.ErrConfig, or an error of the files that it needs.
+func Start(ctx context.Context, opts Options) (*Server, error) {
+	s := &Server{opts: opts.withDefaults(), idle: func() {}}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.close(0))
+	}
+	s.ready.Store(true)
+	return s, nil
+}
+
+func (o Options) withDefaults() Options {
+	l := &o.Limits
+	for _, d := range []struct{ field, value *time.Duration }{
+		{&l.HeaderTimeout, new(DefaultHeaderTimeout)}, {&l.IdleTimeout, new(DefaultIdleTimeout)}, {&l.Transfer, new(DefaultTransfer)},
+		{&o.Grace, new(DefaultGrace)},
+	} {
+		if *d.field == 0 {
+			*d.field = *d.value
+		}
+	}
+	if l.MaxHeaderBytes == 0 {
+		l.MaxHeaderBytes = DefaultMaxHeaderBytes
+	}
+	if l.MaxConns == 0 {
+		l.MaxConns = DefaultMaxConns
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Stdout == nil {
+		o.Stdout = io.Discard
+	}
+	if o.Stderr == nil {
+		o.Stderr = io.Discard
+	}
+	return o
+}
+
+func (s *Server) start(ctx context.Context) error {
+	o := &s.opts
+	from, err := openOrigin(ctx, o)
+	if err != nil {
+		return err
+	}
+	s.idle = from.idle
+	s.meters = newMeters()
+	if s.log, err = openAccessLog(o.AccessLog, o.Stdout, o.Stderr, o.Logger); err != nil {
+		return err
+	}
+	if err := s.openEdge(from); err != nil {
+		return err
+	}
+	s.viewers = servers{opts: o}
+	for _, l := range o.Listeners {
+		url, err := s.viewers.listen(ctx, l)
+		if err != nil {
+			return err
+		}
+		s.info.Viewers = append(s.info.Viewers, url)
+	}
+	if err := s.openAdmin(ctx, from); err != nil {
+		return err
+	}
+	s.viewers.serve(slowBodies(s.edge, o.Limits.Transfer))
+	s.admin.serve(s.adminHandler())
+	return nil
+}
+
+// openEdge makes the cache. Requests are told to nobody if nobody asked: that is the fastest.
+func (s *Server) openEdge(from *source) (err error) {
+	o := &s.opts
+	options := edge.Options{
+		MemoryBytes: o.Cache.MemoryBytes, Disk: o.Cache.Disk, OriginTimeout: o.Cache.OriginTimeout, Now: o.Now, Rand: o.Random, Logger: o.Logger,
+	}
+	if s.log != nil || o.Admin.Address != "" {
+		options.OnRequest = s.request
+	}
+	s.edge, err = edge.New(edgeConfig(o, from, s.meters), options)
+	return err
+}
+
+func (s *Server) request(e edge.Event) {
+	s.meters.request(e)
+	if s.log != nil {
+		s.log.add(e)
+	}
+}
+
+// openAdmin opens the admin listener and the control API, but serves neither yet.
+func (s *Server) openAdmin(ctx context.Context, from *source) error {
+	o := &s.opts
+	s.admin = servers{opts: o}
+	if o.Admin.Address == "" {
+		return nil
+	}
+	url, err := s.admin.listen(ctx, o.Admin)
+	if err != nil {
+		return err
+	}
+	if o.Credentials == (Credentials{}) && !s.admin.loopback() {
+		return fmt.Errorf("listen for the control API on %s: %w", o.Admin.Address, ErrUnguarded)
+	}
+	s.info.Admin = url
+	if s.control, err = openControl(ctx, o, s.edge, from, s.info.Viewers[0]); err != nil {
+		return err
+	}
+	s.info.Distribution = s.control.id
+	return nil
+}
+
+// Info says how to reach s.
+func (s *Server) Info() Info { return s.info }
+
+// Reload opens the access log's file anew, for rotation, and reads the certificates again.
+func (s *Server) Reload() error {
+	var errs []error
+	if s.log != nil {
+		errs = append(errs, s.log.reopen())
+	}
+	return errors.Join(append(errs, s.viewers.reload(), s.admin.reload())...)
+}
+
+// Close ends the edge: it says so to /readyz, waits for Options.Delay, stops accepting, lets requests under way finish for Options.Grace,
+// cuts the rest short, and closes everything. The admin listener goes last.
+func (s *Server) Close() error {
+	s.ready.Store(false)
+	if s.opts.Delay > 0 {
+		time.Sleep(s.opts.Delay)
+	}
+	return s.close(s.opts.Grace)
+}
+
+func (s *Server) close(grace time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	errs := []error{s.viewers.close(ctx)}
+	if s.control != nil {
+		errs = append(errs, s.control.close())
+	}
+	errs = append(errs, s.admin.close(ctx))
+	if s.edge != nil {
+		s.edge.Close()
+	}
+	s.idle()
+	if s.log != nil {
+		errs = append(errs, s.log.close())
+	}
+	return errors.Join(errs...)
+}
