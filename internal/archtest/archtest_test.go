@@ -64,7 +64,7 @@ var allowed = map[string][]string{
 	"cloud/console":    {"cloud/control", "cloud/edge"},
 
 	"cloud/edge/signed":     {},
-	"cloud/edge/standalone": {"durable", "cloud/control", "cloud/edge", "cloud/edge/signed"},
+	"cloud/edge/standalone": {"durable", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/edge/signed"},
 	"cloud": {
 		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/console",
 	},

@@ -241,12 +241,11 @@ func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 // allowWrite sets the write deadline for n bytes from now on, unless the one in force gives half of that time at least:
 // setting one for each response would cost as much as the loop's own work.
 func (c *conn) allowWrite(now time.Time, n int) error {
-	limit := c.server.opts.WriteTimeout
-	extra := time.Duration(n/leastRate) * time.Second
-	if now.Add(limit/2+extra).UnixNano() <= c.writeBy.Load() {
+	limit := c.server.opts.WriteTimeout * time.Duration(1+n/writePiece)
+	if now.Add(limit/2).UnixNano() <= c.writeBy.Load() {
 		return nil
 	}
-	at := now.Add(limit + extra)
+	at := now.Add(limit)
 	c.writeBy.Store(at.UnixNano())
 	return c.Conn.SetWriteDeadline(at)
 }

@@ -21,8 +21,8 @@ const (
 	DefaultMaxConns     = 16384
 )
 
-// leastRate is how fast a viewer must take a response beyond the time that WriteTimeout gives, in bytes a second.
-const leastRate = 4 << 10
+// writePiece is how much of a write has WriteTimeout to go, in bytes.
+const writePiece = 64 << 10
 
 // Options are what a Server takes; the zero value of a limit means its default.
 type Options struct {
@@ -30,7 +30,7 @@ type Options struct {
 	Engine       Engine                             // nil leaves everything to the Handler
 	HeadTimeout  time.Duration                      // from the first byte of a request's head to its last; also the wait for a connection's first byte. Default 30 s
 	IdleTimeout  time.Duration                      // without a request on an open connection, at most; up to an eighth less. Default 2 min
-	WriteTimeout time.Duration                      // for a write, and a second more for each 4 KiB of it; down to half of that. Default 1 min
+	WriteTimeout time.Duration                      // for each 64 KiB of a write, down to half of it. Default 1 min
 	MaxHeadBytes int                                // of a request's line and header; net/http adds 4 KiB to it. Longer ones get a 431. Default 64 KiB
 	MaxConns     int                                // open at a time; further ones wait to be accepted. Default 16,384
 	BaseContext  func(net.Listener) context.Context // as in http.Server

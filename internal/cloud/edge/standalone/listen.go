@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/freshet/freshet/internal/cloud/edge/front"
 )
 
 // ErrUnguarded: the control API would be open to others than this machine.
@@ -44,7 +46,8 @@ type servers struct {
 type server struct {
 	listener *limited
 	http     *http.Server
-	pair     *pair // nil for plain HTTP
+	front    *front.Server // in place of http for viewers' plain HTTP; nil for the rest
+	pair     *pair         // nil for plain HTTP
 }
 
 // listen opens l and returns its base URL. Nothing is accepted before serve.
@@ -100,10 +103,13 @@ func (s *servers) loopback() bool {
 	return true
 }
 
-// serve answers with h until close.
-func (s *servers) serve(h http.Handler) {
+// serve answers with h until close; over plain HTTP first with what hits has at hand, unless that is nil.
+func (s *servers) serve(h http.Handler, hits front.Engine) {
 	for _, one := range s.list {
 		one.http.Handler = h
+		if one.pair == nil && hits != nil {
+			one.front = newFront(s.opts, h, hits)
+		}
 		s.wait.Go(func() {
 			if err := one.serve(); !errors.Is(err, http.ErrServerClosed) {
 				s.opts.Logger.Error("serve", "address", one.listener.Addr().String(), "error", err)
@@ -112,7 +118,20 @@ func (s *servers) serve(h http.Handler) {
 	}
 }
 
+// newFront is the server of a listener whose hits need no TLS. It has the same limits, of its own.
+func newFront(o *Options, h http.Handler, hits front.Engine) *front.Server {
+	return front.New(front.Options{
+		Handler: h, Engine: hits,
+		HeadTimeout: o.Limits.HeaderTimeout, IdleTimeout: o.Limits.IdleTimeout, WriteTimeout: o.Limits.Transfer,
+		MaxHeadBytes: o.Limits.MaxHeaderBytes, MaxConns: o.Limits.MaxConns,
+		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	})
+}
+
 func (one *server) serve() error {
+	if one.front != nil {
+		return one.front.Serve(one.listener.Listener)
+	}
 	if one.pair != nil {
 		return one.http.ServeTLS(one.listener, "", "")
 	}
@@ -137,18 +156,33 @@ func (s *servers) close(ctx context.Context) error {
 	for i, one := range s.list {
 		closing.Go(func() {
 			one.listener.dropUnused()
-			if err := one.http.Shutdown(ctx); err != nil {
-				errs[i] = one.http.Close()
-				if ctx.Err() == nil {
-					errs[i] = errors.Join(err, errs[i])
-				}
-			}
+			errs[i] = one.shutdown(ctx)
 			_ = one.listener.Close() // again, where it was never served
 		})
 	}
 	closing.Wait()
 	s.wait.Wait()
 	return errors.Join(errs...)
+}
+
+// shutdown lets requests under way finish until ctx ends, and then cuts them short.
+func (one *server) shutdown(ctx context.Context) error {
+	var s interface {
+		Shutdown(context.Context) error
+		Close() error
+	} = one.http
+	if one.front != nil {
+		s = one.front
+	}
+	err := s.Shutdown(ctx)
+	if err == nil {
+		return nil
+	}
+	cut := s.Close()
+	if ctx.Err() != nil {
+		return cut
+	}
+	return errors.Join(err, cut)
 }
 
 // limited accepts no more connections than there are places, and gives each write a time limit.

@@ -158,8 +158,8 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.openAdmin(ctx, from); err != nil {
 		return err
 	}
-	s.viewers.serve(slowBodies(s.edge, o.Limits.Transfer))
-	s.admin.serve(s.adminHandler())
+	s.viewers.serve(slowBodies(s.edge, o.Limits.Transfer), s.edge)
+	s.admin.serve(s.adminHandler(), nil)
 	return nil
 }
 
