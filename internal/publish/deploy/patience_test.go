@@ -128,7 +128,11 @@ func TestPausesAreTold(t *testing.T) {
 // happened.
 func TestOutageBeforeAnythingIsBegun(t *testing.T) {
 	s := newStory(t)
-	for _, at := range []string{"get RECORD/current.json", "list", "get RECORD/releases/"} {
+	for _, at := range []string{"get RECORD/current.json", "list", "get RECORD/releases/", "list RECORD/content/"} {
+		a := s.same
+		if at == "list RECORD/content/" {
+			a = s.rollback
+		}
 		for _, lasts := range []time.Duration{2 * time.Second, time.Hour} {
 			t.Run(fmt.Sprintf("%s, %s", at, lasts), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -136,7 +140,7 @@ func TestOutageBeforeAnythingIsBegun(t *testing.T) {
 					o := &outage{rig: r, at: at, lasts: lasts}
 					o.watch()
 					start := time.Now()
-					_, err := r.do(s.same)
+					_, err := r.do(a)
 					if lasts == 2*time.Second {
 						if err != nil {
 							t.Error(err)

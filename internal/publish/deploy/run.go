@@ -64,7 +64,7 @@ func (r *run) steps(ctx context.Context, res *Result) error {
 	if err := r.commit(ctx, made); err != nil {
 		return err
 	}
-	res.Warnings = r.trim(ctx, made)
+	res.Warnings = append(r.close(ctx), r.trim(ctx, made)...)
 	return nil
 }
 
@@ -185,18 +185,18 @@ func (r *run) publishes() *release.Revision {
 	return r.revision
 }
 
-// commit makes the release the live one, then closes the journal. A crash in
-// between leaves nothing to do: the journal of the release that is live counts
-// as closed.
+// commit makes the release the live one.
 func (r *run) commit(ctx context.Context, m release.Manifest) error {
 	took := r.opts.Now().Sub(r.began)
-	err := r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Commit(ctx, r.state, m, took) })
+	return r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Commit(ctx, r.state, m, took) })
+}
+
+// close closes the journal. Where that fails nothing is left to do, since the
+// journal of the release that is live counts as closed: it is worth a warning.
+func (r *run) close(ctx context.Context) []string {
+	err := r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Close(ctx, r.state) })
 	if err != nil {
-		return err
-	}
-	err = r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Close(ctx, r.state) })
-	if err != nil {
-		return fmt.Errorf("release %s is live, but %w", r.plan.Release, err)
+		return []string{fmt.Sprintf("release %s is live, but %v", r.plan.Release, err)}
 	}
 	return nil
 }
