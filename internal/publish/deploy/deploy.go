@@ -4,8 +4,11 @@
 //
 // It promises that intent is written before effect: once the journal stands,
 // every URL in it will be invalidated, by this run or by the next one (DESIGN
-// section 4); that nothing is written without the lock; and that bytes which a
-// rollback needs are kept before they are overwritten or deleted. It decides
+// section 4); that nothing is written without the lock, not even by a request
+// that hangs, which is broken off before somebody else can have the lock; and
+// that bytes which a rollback needs are kept before they are overwritten or
+// deleted. A request that a service has taken and carries out long after it was
+// broken off is beyond that promise, unless it is a conditional one. It decides
 // nothing about content: what happens is in the plan.Plan that it is given. It
 // sees the contract of package remote, never an SDK.
 package deploy

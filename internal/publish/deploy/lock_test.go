@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -201,11 +202,12 @@ func TestTheEndIsRefused(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := s.rig(t)
-				base := r.state().LiveID()
+				var live atomic.Bool
 				r.setHook(func(op, key string) memory.Fault {
-					if op == memory.OpPut && strings.HasSuffix(key, "/"+file) && r.state().LiveID() != base {
+					if op == memory.OpPut && strings.HasSuffix(key, "/"+file) && live.Load() {
 						return memory.FailBefore(remote.ErrDenied)
 					}
+					live.CompareAndSwap(false, op == memory.OpPut && strings.HasSuffix(key, "/current.json"))
 					return memory.Fault{}
 				})
 				res := r.mustDo(s.same)
@@ -213,8 +215,11 @@ func TestTheEndIsRefused(t *testing.T) {
 					t.Errorf("result %+v, want a warning", res)
 				}
 				r.setHook(nil)
-				r.idle(s.same)
+				if again := r.mustDo(s.same); again.Changed {
+					t.Errorf("the next run does %+v", again)
+				}
 				r.whole(after(), s.keys)
+				r.idle(s.same)
 				r.mustDo(s.third)
 				r.whole(third(), s.keys)
 			})
