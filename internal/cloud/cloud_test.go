@@ -17,7 +17,11 @@ import (
 	"github.com/freshet/freshet/internal/cloud"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// net/http waits half a second before it closes a connection that it has
+// refused.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 const anyPort = "127.0.0.1:0"
 

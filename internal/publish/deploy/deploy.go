@@ -7,10 +7,10 @@
 // section 4); that nothing is written without the lock, not even by a request
 // that hangs, which is broken off before somebody else can have the lock; and
 // that bytes which a rollback needs are kept before they are overwritten or
-// deleted. A request that a service has taken and carries out long after it was
-// broken off is beyond that promise, unless it is a conditional one. It decides
-// nothing about content: what happens is in the plan.Plan that it is given. It
-// sees the contract of package remote, never an SDK.
+// deleted. A request that a service carries out long after it was broken off is
+// beyond that promise. It decides nothing about content: what happens is in the
+// plan.Plan that it is given. It sees the contract of package remote, never an
+// SDK.
 package deploy
 
 import (

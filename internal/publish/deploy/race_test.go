@@ -185,11 +185,6 @@ func (c *race) run(lock release.LockOptions) {
 func (r *runner) publish(opts deploy.Options) {
 	ctx := r.race.rig.t.Context()
 	m, err := r.race.rig.connectBy(ctx, r, opts, r.site)
-	if err != nil && strings.Contains(err.Error(), "prefix that is gone") {
-		// Others make the record just now: the folders were listed before the
-		// winner's was there, and the claim was read after.
-		m, err = r.race.rig.connectBy(ctx, r, opts, r.site)
-	}
 	if r.err = err; err == nil {
 		m.revision = r.revision
 		r.res, r.err = m.engine.Publish(ctx, m.job())

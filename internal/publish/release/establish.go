@@ -25,21 +25,26 @@ const noETag = "00000000000000000000000000000000"
 
 // find is the prefix that holds the record, "" for none. More than one prefix
 // is there after a race of two first publishers; the claim tells which counts.
+// A claim of a prefix that is not listed is as a rule one that was made between
+// the two reads: a prefix exists before its claim does, so a second listing
+// has it.
 func (r *Record) find(ctx context.Context) (string, error) {
-	dirs, err := r.store.Dirs(ctx, "", site.StatePrefix)
-	if err != nil || len(dirs) == 0 {
-		return "", err
-	}
-	claim, _, err := r.store.Get(ctx, claimKey)
-	if errors.Is(err, remote.ErrNotFound) {
-		return "", nil // whoever made these never got as far as the claim
-	}
-	if err != nil {
-		return "", err
-	}
-	for _, dir := range dirs {
-		if string(claim) == claimOf(dir) {
-			return dir, nil
+	for range 2 {
+		dirs, err := r.store.Dirs(ctx, "", site.StatePrefix)
+		if err != nil || len(dirs) == 0 {
+			return "", err
+		}
+		claim, _, err := r.store.Get(ctx, claimKey)
+		if errors.Is(err, remote.ErrNotFound) {
+			return "", nil // whoever made these never got as far as the claim
+		}
+		if err != nil {
+			return "", err
+		}
+		for _, dir := range dirs {
+			if string(claim) == claimOf(dir) {
+				return dir, nil
+			}
 		}
 	}
 	return "", fmt.Errorf("%s names a prefix that is gone: somebody deleted part of the record; to start anew delete %s as well", claimKey, claimKey)

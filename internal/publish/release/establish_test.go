@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -169,5 +170,31 @@ func TestNewID(t *testing.T) {
 	}
 	if _, err := release.NewID(1, strings.NewReader("")); err == nil {
 		t.Error("no randomness is no error")
+	}
+}
+
+// latecomer lists what was there before another first publisher made its
+// prefix, and reads the claim after.
+type latecomer struct {
+	remote.Store
+	old []string // the first listing's answer
+}
+
+func (s *latecomer) Dirs(ctx context.Context, prefix, start string) ([]string, error) {
+	if old := s.old; old != nil {
+		s.old = nil
+		return old, nil
+	}
+	return s.Store.Dirs(ctx, prefix, start)
+}
+
+func TestTheClaimThatCameBetweenTwoReads(t *testing.T) {
+	store := &latecomer{Store: established(t), old: []string{".freshet-00000000000000000000000000000000/"}}
+	r, err := release.Open(t.Context(), store, release.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := r.Read(t.Context()); err != nil || s.LiveID() != "r1-a" {
+		t.Errorf("Read: release %q, %v; want that of the record that is there", s.LiveID(), err)
 	}
 }
