@@ -21,7 +21,7 @@ func (a *app) resume(ctx context.Context, p project, f deployFlags, began time.T
 		return err
 	}
 	defer func() { err = errors.Join(err, pub.target.close()) }()
-	err = pub.publish(ctx, f.publishFlags, began, pub.resuming(ctx))
+	err = pub.publish(ctx, f.publishFlags, began, pub.resuming())
 	if errors.Is(err, errNothingOpen) {
 		a.reported = false
 		return pub.nothingOpen(ctx, began)
@@ -42,7 +42,7 @@ func (pub *publication) nothingOpen(ctx context.Context, began time.Time) error 
 }
 
 // resuming is the job that ends what the open journal began.
-func (pub *publication) resuming(ctx context.Context) deploy.Job {
+func (pub *publication) resuming() deploy.Job {
 	var job deploy.Job // of what was begun
 	return deploy.Job{
 		Want: func(ctx context.Context, state release.State) (site.Manifest, deploy.Source, error) {
