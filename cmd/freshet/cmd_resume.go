@@ -45,12 +45,12 @@ func (pub *publication) nothingOpen(ctx context.Context, began time.Time) error 
 func (pub *publication) resuming() deploy.Job {
 	var job deploy.Job // of what was begun
 	return deploy.Job{
+		Resumes: true,
 		Want: func(ctx context.Context, state release.State) (site.Manifest, deploy.Source, error) {
 			j := state.Journal
 			if j == nil {
 				return site.Manifest{}, nil, errNothingOpen
 			}
-			pub.revision = j.Revision
 			job = pub.begun(*j)
 			return job.Want(ctx, state)
 		},

@@ -170,13 +170,14 @@ func findDistributions(ctx context.Context, cdn remote.CDN, bucket string) ([]st
 }
 
 // schemeFor is how viewers reach a distribution's own domain: by https on the
-// internet, by http on this machine.
+// internet, by http on this machine, which every name below localhost is (RFC
+// 6761, 6.3).
 func schemeFor(domain string) string {
 	host, _, err := net.SplitHostPort(domain)
 	if err != nil {
 		host = domain
 	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+	if ip := net.ParseIP(host); host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback() {
 		return "http://"
 	}
 	return "https://"

@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// defaultLease is the lease of a lock that is asked for without one.
-const defaultLease = 30 * time.Second
-
 // errLapsing: the lock has not been renewed for so long that somebody else may
 // take it over soon.
 var errLapsing = errors.New("the lock could not be renewed in time")
@@ -55,10 +52,7 @@ func (r *run) watched(ctx context.Context, do func(context.Context) error) error
 // or ctx is done. Check is content for a third of a lease after a renewal began;
 // a sixth may pass until it is asked, and it has another to answer.
 func (r *run) watch(ctx context.Context) error {
-	lease := r.opts.Lock.Lease
-	if lease <= 0 {
-		lease = defaultLease
-	}
+	lease := r.hold.Lease()
 	for sleep(ctx, lease/6) == nil {
 		if err := within(ctx, lease/6, r.hold.Check); err != nil {
 			return errLapsing

@@ -25,6 +25,9 @@ type Job struct {
 	Approve func(p plan.Plan, again bool) error
 	// Revision is what the site was built from; nil where nobody knows.
 	Revision *release.Revision
+	// Resumes says that the job ends what the open journal began: then the
+	// revision is the journal's.
+	Resumes bool
 }
 
 // draft is a plan with what it was made from.
@@ -48,6 +51,7 @@ func (e *Engine) Publish(ctx context.Context, job Job) (res Result, err error) {
 	if err != nil {
 		return Result{}, err
 	}
+	job.Revision = job.builtFrom(d.live.State)
 	note := d.plan.Empty() && job.Revision.Newer(d.live.State.Current.Rev())
 	if d.plan.Empty() && !note && d.live.State.Lock == nil {
 		return Result{Release: d.plan.Base}, nil
@@ -75,12 +79,21 @@ func (e *Engine) Publish(ctx context.Context, job Job) (res Result, err error) {
 		if d, err = e.draft(ctx, job, true); err != nil {
 			return Result{}, err
 		}
+		job.Revision = job.builtFrom(d.live.State)
 		note = d.plan.Empty() && job.Revision.Newer(d.live.State.Current.Rev())
 	}
 	if note {
 		return e.note(ctx, hold, d, job.Revision)
 	}
 	return e.carryOut(ctx, hold, d, job.Revision)
+}
+
+// builtFrom is the revision that the job publishes.
+func (j Job) builtFrom(s release.State) *release.Revision {
+	if j.Resumes && s.Journal != nil {
+		return s.Journal.Revision
+	}
+	return j.Revision
 }
 
 // Run carries out p, whose base is live, if nothing has been published since

@@ -80,6 +80,15 @@ func (h *Hold) Check(ctx context.Context) error {
 	return h.renewIf(ctx, func() bool { fresh, _ := h.fresh(); return !fresh })
 }
 
+// Lease is how long the lock stands without a renewal. A Hold that holds nothing
+// has one too, so that its checks have a pace.
+func (h *Hold) Lease() time.Duration {
+	if h.record == nil {
+		return defaultLease
+	}
+	return h.lease
+}
+
 // Follows reports whether the lock was free when s was read and nobody has held
 // it since: what was seen of the bucket then still holds. A claim whose answer
 // was lost may say no although it does.
