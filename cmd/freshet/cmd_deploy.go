@@ -10,7 +10,6 @@ import (
 	"github.com/freshet/freshet/internal/publish/deploy"
 	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/release"
-	"github.com/freshet/freshet/internal/site"
 )
 
 const deployHelp = `Publishes exactly what changed: plan → upload → invalidate → wait → verify.
@@ -28,6 +27,7 @@ branch.`
 type deployFlags struct {
 	publishFlags
 	build, resume  bool
+	trust          bool
 	plan, revision string
 }
 
@@ -42,6 +42,7 @@ func (a *app) deployCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.build, "build", false, "run the site's build command first")
+	addTrust(flags, &f.trust)
 	flags.StringVar(&f.plan, "plan", "", "carry out exactly the plan in this `file`, or refuse")
 	flags.BoolVar(&f.resume, "resume", false, "only finish the run that was interrupted, and publish nothing else")
 	flags.StringVar(&f.revision, "revision", "", "what the site was built from: a git `commit`, NAME@TIME, or none (default: git's HEAD)")
@@ -54,8 +55,8 @@ func (a *app) deploy(ctx context.Context, f deployFlags) (err error) {
 	if err := f.check(); err != nil {
 		return err
 	}
-	if f.resume && (f.build || f.plan != "" || f.revision != "") {
-		return usage("leave the other flags out: what was begun is known", "--resume was given with --build, --plan or --revision")
+	if f.resume && (f.build || f.plan != "" || f.revision != "" || f.trust) {
+		return usage("leave the other flags out: what was begun is known", "--resume was given with --build, --plan, --revision or --trust-manifest")
 	}
 	p, err := a.project()
 	if err != nil {
@@ -79,18 +80,15 @@ func (a *app) deploy(ctx context.Context, f deployFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	pub, err := a.scanned(ctx, p, f.options(), f.access())
+	opts := f.options()
+	opts.TrustRecord = f.trust
+	pub, err := a.scanned(ctx, p, opts, f.access())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, pub.target.close()) }()
+	defer func() { err = errors.Join(err, pub.close()) }()
 	pub.stored, pub.revision = stored, revision
-	return pub.publish(ctx, f.publishFlags, began, deploy.Job{
-		Want: func(context.Context, release.State) (site.Manifest, deploy.Source, error) {
-			return pub.files.manifest, deploy.NewFiles(pub.files.scanned), nil
-		},
-		Plan: pub.deciding("", plan.Make),
-	})
+	return pub.publish(ctx, f.publishFlags, began, deploy.Job{Want: pub.scannedSite, Plan: pub.deciding("", plan.Make)})
 }
 
 // revision is what the site was built from: what the user says, or git's HEAD;

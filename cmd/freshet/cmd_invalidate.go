@@ -75,7 +75,7 @@ func (a *app) invalidate(ctx context.Context, args []string, f invalidateFlags, 
 		return usage("write its id, or auto, as `distribution:` in freshet.yaml", "the target %s has no distribution", t.name)
 	}
 	engine := a.engine(t, opts)
-	live, err := engine.Look(ctx, site.Manifest{}, deploy.Nothing{})
+	live, err := engine.Look(ctx, deploy.Given(site.Manifest{}, deploy.Nothing{}))
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,10 @@ import (
 	"github.com/freshet/freshet/internal/ui"
 )
 
-type planFlags struct{ out, html string }
+type planFlags struct {
+	out, html string
+	trust     bool
+}
 
 func (a *app) planCommand() *cobra.Command {
 	var f planFlags
@@ -24,6 +27,7 @@ the bucket.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.plan(cmd.Context(), f) },
 	}
+	addTrust(cmd.Flags(), &f.trust)
 	cmd.Flags().StringVar(&f.out, "out", "", "store the plan in this `file`, for deploy --plan")
 	cmd.Flags().StringVar(&f.html, "html", "", "draw the plan as a page, in this `file`")
 	return cmd
@@ -34,11 +38,11 @@ func (a *app) plan(ctx context.Context, f planFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	pub, err := a.scanned(ctx, p, deploy.Options{}, access{readOnly: true})
+	pub, err := a.scanned(ctx, p, deploy.Options{TrustRecord: f.trust}, access{readOnly: true})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, pub.target.close()) }()
+	defer func() { err = errors.Join(err, pub.close()) }()
 	if err := pub.look(ctx); err != nil {
 		return err
 	}

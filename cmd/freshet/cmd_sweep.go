@@ -64,7 +64,7 @@ func liveSite(_ context.Context, state release.State) (site.Manifest, deploy.Sou
 // showSweep prints what a sweep would do.
 func (pub *publication) showSweep(ctx context.Context, job deploy.Job) error {
 	a := pub.app
-	live, err := pub.engine.Look(ctx, site.Manifest{}, deploy.Nothing{})
+	live, err := pub.engine.Look(ctx, deploy.Given(site.Manifest{}, deploy.Nothing{}))
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func (pub *publication) marked() []report.Object {
 		if !changed && !o.Ours {
 			mark = report.MarkForeign
 		}
-		add(o.Object, mark)
+		add(*o.Object, mark)
 	}
 	return out
 }

@@ -60,21 +60,41 @@ type files struct {
 	manifest site.Manifest
 }
 
-// scan reads the site folder.
-func (a *app) scan(ctx context.Context, p project) (files, error) {
+// scanning is a scan of the site folder under way.
+type scanning struct {
+	dir, why string // as in files
+	stop     context.CancelFunc
+	done     chan struct{} // closed when what follows is set
+	files    files
+	err      error
+}
+
+// startScan begins to read the site folder. Whoever starts it calls end.
+func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
 	dir, why, err := siteFolder(p)
 	if err != nil {
-		return files{}, err
+		return nil, err
 	}
 	ignore, err := readIgnore(p, dir)
 	if err != nil {
-		return files{}, err
+		return nil, err
 	}
 	set, err := rules.NewSet(headerRules(p.Headers))
 	if err != nil {
-		return files{}, err
+		return nil, err
 	}
-	scanned, err := scan.Folder(ctx, dir, scan.Options{Ignore: ignore})
+	ctx, stop := context.WithCancel(ctx)
+	s := &scanning{dir: dir, why: why, stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		s.files, s.err = s.read(ctx, ignore, set)
+	}()
+	return s, nil
+}
+
+// read scans the folder and says how each file is published.
+func (s *scanning) read(ctx context.Context, ignore scan.Ignore, set rules.Set) (files, error) {
+	scanned, err := scan.Folder(ctx, s.dir, scan.Options{Ignore: ignore})
 	if err != nil {
 		return files{}, missing(err, "build the site first, or correct `site:` in freshet.yaml; nothing was sent")
 	}
@@ -84,7 +104,29 @@ func (a *app) scan(ctx context.Context, p project) (files, error) {
 		objects[i] = site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: headers}
 	}
 	manifest, err := site.NewManifest(objects)
-	return files{dir, why, scanned, manifest}, err
+	return files{s.dir, s.why, scanned, manifest}, err
+}
+
+// wait is the scanned site.
+func (s *scanning) wait() (files, error) {
+	<-s.done
+	return s.files, s.err
+}
+
+// end breaks the scan off, if it still runs.
+func (s *scanning) end() {
+	s.stop()
+	<-s.done
+}
+
+// scan reads the site folder.
+func (a *app) scan(ctx context.Context, p project) (files, error) {
+	s, err := a.startScan(ctx, p)
+	if err != nil {
+		return files{}, err
+	}
+	defer s.end()
+	return s.wait()
 }
 
 // siteFolder is the folder to publish and, where nobody named it, why it is

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"os"
 	"os/user"
 	"time"
@@ -21,7 +20,8 @@ import (
 type publication struct {
 	app      *app
 	project  project
-	files    files // the scanned site; empty where it does not come from a folder
+	scanning *scanning // nil where the site does not come from a folder
+	files    files     // the scanned site, once it is needed; empty likewise
 	target   *target
 	engine   *deploy.Engine
 	live     plan.Live
@@ -42,24 +42,43 @@ func (a *app) connect(ctx context.Context, p project, opts deploy.Options, acces
 }
 
 // scanned is connect for a site that comes from its folder, which is read
-// first: a site that cannot be published asks nothing of the target.
+// meanwhile. The caller closes the publication.
 func (a *app) scanned(ctx context.Context, p project, opts deploy.Options, access access) (*publication, error) {
-	files, err := a.scan(ctx, p)
+	scanning, err := a.startScan(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	if files.why != "" {
-		a.tell("publishing %s: %s", files.why, files.dir)
+	if scanning.why != "" {
+		a.tell("publishing %s: %s", scanning.why, scanning.dir)
 	}
 	pub, err := a.connect(ctx, p, opts, access)
 	if err != nil {
+		defer scanning.end()
+		if _, bad := scanning.wait(); bad != nil { // the site comes first, however slowly it is read
+			err = bad
+		}
 		return nil, err
 	}
-	pub.files = files
-	if err := checkKeys(files.manifest, pub.target.prefix); err != nil {
-		return nil, errors.Join(err, pub.target.close())
-	}
+	pub.scanning = scanning
 	return pub, nil
+}
+
+// scannedSite is a job's Want: the site in the folder, once it is read.
+func (pub *publication) scannedSite(context.Context, release.State) (site.Manifest, deploy.Source, error) {
+	files, err := pub.scanning.wait()
+	if err != nil {
+		return site.Manifest{}, nil, err
+	}
+	pub.files = files
+	return files.manifest, deploy.NewFiles(files.scanned), checkKeys(files.manifest, pub.target.prefix)
+}
+
+// close ends what is still under way.
+func (pub *publication) close() error {
+	if pub.scanning != nil {
+		pub.scanning.end()
+	}
+	return pub.target.close()
 }
 
 // checkKeys makes sure, before anything is sent, that every key still fits
@@ -76,7 +95,7 @@ func checkKeys(m site.Manifest, prefix string) error {
 
 // look reads what is live and plans against it, for who only wants to see it.
 func (pub *publication) look(ctx context.Context) error {
-	live, err := pub.engine.Look(ctx, pub.files.manifest, deploy.NewFiles(pub.files.scanned))
+	live, err := pub.engine.Look(ctx, pub.scannedSite)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,12 @@ func (f *publishFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noLock, "no-lock", false, "publish to a store without conditional writes: nothing keeps two deploys apart")
 }
 
+// addTrust adds the flag that spares the listing.
+func addTrust(flags *pflag.FlagSet, trust *bool) {
+	flags.BoolVar(trust, "trust-manifest", false,
+		"do not list the bucket, believe the record of the last release: quicker, and what others have changed there goes unnoticed")
+}
+
 func (f *publishFlags) check() error {
 	const shortest = 100 * time.Millisecond
 	switch {

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/freshet/freshet/internal/cloud"
+	"github.com/freshet/freshet/internal/project/config"
 	"github.com/freshet/freshet/internal/publish/invalidation"
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
@@ -81,19 +84,33 @@ func (a *app) open(ctx context.Context, p project, access access) (t *target, er
 	if access.readOnly {
 		t.store = readonly.Store{Store: t.store}
 	}
-	if t.record, err = release.Open(ctx, t.store, release.Options{Unconditional: access.noLock}); err != nil {
-		return t, err
-	}
 	t.url = named.URL
-	if named.Invalidates() {
-		if err = a.connectCDN(ctx, t, p, named, keys); err != nil {
-			return t, err
-		}
+	if err := a.meet(ctx, t, p, named, keys, access); err != nil {
+		return t, err
 	}
 	if t.started != nil {
 		t.url = "http://" + localEdge // where it is to be seen when this process is gone
 	}
 	return t, nil
+}
+
+// meet finds the record in the bucket and the distributions in front of it, both
+// at once. Of two errors the bucket's is told.
+func (a *app) meet(ctx context.Context, t *target, p project, named config.Target, keys s3.Credentials, access access) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var bucket, cdn error
+	var both sync.WaitGroup
+	both.Go(func() {
+		if t.record, bucket = release.Open(ctx, t.store, release.Options{Unconditional: access.noLock}); bucket != nil {
+			cancel()
+		}
+	})
+	if named.Invalidates() {
+		both.Go(func() { cdn = a.connectCDN(ctx, t, p, named, keys) })
+	}
+	both.Wait()
+	return cmp.Or(bucket, cdn)
 }
 
 // retryNotes shows what the SDK repeats by itself.

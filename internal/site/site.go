@@ -7,6 +7,7 @@
 package site
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -37,7 +38,8 @@ func (d *Digest) UnmarshalText(text []byte) error {
 	if _, err := hex.Decode(read[:], text); err != nil {
 		return fmt.Errorf("parse digest %q: %w", text, err)
 	}
-	if read.String() != string(text) {
+	var canonical [2 * sha256.Size]byte
+	if hex.Encode(canonical[:], read[:]); !bytes.Equal(canonical[:], text) {
 		return fmt.Errorf("parse digest %q: want lower-case digits", text)
 	}
 	*d = read

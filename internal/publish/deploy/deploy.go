@@ -44,7 +44,12 @@ type Options struct {
 	Jobs          int                 // requests at once; 0 means 32
 	Wait          time.Duration       // how long an invalidation may take, submitting included; 0 means 10 minutes
 	NoWait        bool                // submit the invalidation and stop with ErrPending
-	NoVerify      bool                // do not ask the edge, even if there is a Viewer
+	// TrustRecord takes the record's word for what the bucket holds: nothing is
+	// listed, so that what others have written, or deleted, is not noticed. Where
+	// there is no record yet, or a run was interrupted, the bucket is listed all
+	// the same.
+	TrustRecord bool
+	NoVerify    bool // do not ask the edge, even if there is a Viewer
 	// Lock says how the run gets the lock and keeps it; its Writer, user and
 	// machine, stands in the journal too.
 	Lock release.LockOptions

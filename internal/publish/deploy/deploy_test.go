@@ -231,7 +231,7 @@ func TestAdoptionByMD5(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		live, err := deploy.New(noDigest{r.store}, r.cdn, record, r.opts).Look(t.Context(), p.plan.Site, p.source)
+		live, err := deploy.New(noDigest{r.store}, r.cdn, record, r.opts).Look(t.Context(), deploy.Given(p.plan.Site, p.source))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 type Job struct {
 	// Want says what the site is to be, given the record, and where its bytes
 	// come from.
-	Want func(context.Context, release.State) (site.Manifest, Source, error)
+	Want Want
 	// Plan decides what is done.
 	Plan func(context.Context, plan.Live, site.Manifest) (plan.Plan, error)
 	// Approve is shown the plan before anything happens; an error ends the run.
@@ -101,7 +101,7 @@ func (j Job) builtFrom(s release.State) *release.Revision {
 func (e *Engine) Run(ctx context.Context, p plan.Plan, live plan.Live, source Source) (Result, error) {
 	made := false
 	return e.Publish(ctx, Job{
-		Want: func(context.Context, release.State) (site.Manifest, Source, error) { return p.Site, source, nil },
+		Want: Given(p.Site, source),
 		Plan: func(_ context.Context, now plan.Live, _ site.Manifest) (plan.Plan, error) {
 			if made || !now.State.Same(live.State) {
 				return p, fmt.Errorf("plan %s: %w", p.Release, release.ErrMoved)
@@ -115,12 +115,11 @@ func (e *Engine) Run(ctx context.Context, p plan.Plan, live plan.Live, source So
 // draft looks at what is live and plans against it.
 func (e *Engine) draft(ctx context.Context, job Job, again bool) (d draft, err error) {
 	var want site.Manifest
-	d.live, err = e.observe(ctx, func(state release.State) (site.Manifest, Source, error) {
+	d.live, want, d.source, err = e.observe(ctx, func(ctx context.Context, state release.State) (site.Manifest, Source, error) {
 		if err := older(state, job); err != nil {
-			return want, nil, err
+			return site.Manifest{}, nil, err
 		}
-		want, d.source, err = job.Want(ctx, state)
-		return want, d.source, err
+		return job.Want(ctx, state)
 	})
 	if err != nil {
 		return d, err

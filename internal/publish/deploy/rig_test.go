@@ -300,7 +300,7 @@ func (r *rig) prepare(ctx context.Context) (prepared, error) {
 		return p, err
 	}
 	p.engine, p.source = m.engine, m.source
-	if p.live, err = m.engine.Look(ctx, m.want, m.source); err != nil {
+	if p.live, err = m.engine.Look(ctx, deploy.Given(m.want, m.source)); err != nil {
 		return p, err
 	}
 	p.plan, err = m.decide(p.live, m.want, "", plan.Make)

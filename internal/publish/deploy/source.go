@@ -1,12 +1,14 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
@@ -24,21 +26,24 @@ type Source interface {
 	hasMD5(key site.Key, sum string) (bool, error)
 }
 
-// Files are scanned files by their keys.
-type Files map[site.Key]scan.File
+// Files are scanned files.
+type Files struct{ scanned []scan.File } // in key order
 
-// NewFiles indexes scanned files.
-func NewFiles(scanned []scan.File) Files {
-	f := make(Files, len(scanned))
-	for _, file := range scanned {
-		f[file.Key] = file
+// NewFiles takes over what a scan has found.
+func NewFiles(scanned []scan.File) Files { return Files{scanned} }
+
+// file finds the file with the key.
+func (f Files) file(k site.Key) (scan.File, bool) {
+	i, ok := slices.BinarySearchFunc(f.scanned, k, func(f scan.File, k site.Key) int { return cmp.Compare(f.Key, k) })
+	if !ok {
+		return scan.File{}, false
 	}
-	return f
+	return f.scanned[i], true
 }
 
 // write sends one file. The store refuses bytes that are not those scanned.
 func (f Files) write(ctx context.Context, store remote.Store, o site.Object) (etag string, err error) {
-	scanned, ok := f[o.Key]
+	scanned, ok := f.file(o.Key)
 	if !ok || scanned.Digest != o.Digest {
 		return "", errors.New("the file is not the one that was planned; run the command again")
 	}
@@ -51,7 +56,8 @@ func (f Files) write(ctx context.Context, store remote.Store, o site.Object) (et
 }
 
 func (f Files) hasMD5(key site.Key, sum string) (same bool, err error) {
-	file, err := f[key].Open()
+	scanned, _ := f.file(key) // a missing one cannot be opened
+	file, err := scanned.Open()
 	if err != nil {
 		return false, err
 	}

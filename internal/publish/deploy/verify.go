@@ -105,8 +105,10 @@ func before(s plan.Step, live release.Manifest, key site.Key) site.Object {
 	if s.Old != nil {
 		return *s.Old
 	}
-	o, _ := lookup(live, key)
-	return o
+	if o := lookup(live, key); o != nil {
+		return *o
+	}
+	return site.Object{}
 }
 
 // compare fills in what c must show of o, which was old before. Only the URL

@@ -3,8 +3,10 @@ package plan
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,8 +65,19 @@ func repeats(j release.Journal, base release.ID, same site.Digest) bool {
 // from them.
 func Fingerprint(m site.Manifest) site.Digest {
 	h := sha256.New()
+	quoted := map[site.Headers]string{} // a site has few
+	var line []byte
 	for _, o := range m.Objects() {
-		fmt.Fprintf(h, "%q %s %q\n", o.Key, o.Digest, o.Headers.Visible())
+		visible := o.Headers.Visible()
+		headers, known := quoted[visible]
+		if !known {
+			headers = fmt.Sprintf("%q", visible)
+			quoted[visible] = headers
+		}
+		line = append(strconv.AppendQuote(line[:0], string(o.Key)), ' ')
+		line = append(hex.AppendEncode(line, o.Digest[:]), ' ')
+		line = append(append(line, headers...), '\n')
+		h.Write(line)
 	}
 	return site.Digest(h.Sum(nil))
 }
@@ -96,7 +109,7 @@ type differ struct {
 	steps     []Step
 	after     []site.Object
 	retired   []release.Retired
-	still     []site.Object // everything in the bucket that does not change
+	still     []*site.Object // everything in the bucket that does not change
 	disturbed []disturbed
 	unchanged int
 	foreign   int
@@ -129,6 +142,7 @@ func newDiffer(in Input, want site.Manifest) *differ {
 
 func (d *differ) merge() {
 	want, have := d.in.Site.Objects(), d.in.Live.Objects
+	d.after, d.still = make([]site.Object, 0, len(want)), make([]*site.Object, 0, len(have))
 	for len(want) > 0 || len(have) > 0 {
 		switch {
 		case len(have) == 0 || len(want) > 0 && want[0].Key < have[0].Object.Key:
@@ -160,7 +174,7 @@ func (d *differ) missing(o site.Object) {
 func (d *differ) both(o site.Object, have Observed) {
 	o.ETag = have.Object.ETag
 	have = d.recall(have, o)
-	old := have.Object
+	old := *have.Object
 	s := Step{Op: OpUpdate, Object: o, Old: &old, Phase: phaseOf(o.Kind, false)}
 	switch {
 	case !have.Known:
@@ -183,7 +197,7 @@ func (d *differ) both(o site.Object, have Observed) {
 		d.unchanged++
 		o.Headers = old.Headers // new tags alone are no reason to write: they come with the next change
 		d.after = append(d.after, o)
-		d.still = append(d.still, o)
+		d.still = append(d.still, have.Object)
 		if d.overwritten(have) {
 			d.disturbed = append(d.disturbed, disturbed{o.Key, o.Size, "written by somebody else, with the right content"})
 		}
@@ -223,7 +237,7 @@ func (d *differ) surplus(have Observed) {
 		return
 	}
 	if !known {
-		recorded = have.Object
+		recorded = *have.Object
 		recorded.Kind = rules.KindOf(recorded.Key, cmp.Or(recorded.Headers.ContentType, rules.ContentType(recorded.Key)))
 	}
 	d.ours++

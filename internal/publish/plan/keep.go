@@ -39,7 +39,7 @@ func holds(have Observed, recorded site.Object) bool {
 
 // found is have as far as it is known, given what the record says of its key.
 func found(have Observed, recorded site.Object) site.Object {
-	o := have.Object
+	o := *have.Object
 	o.Kind = recorded.Kind
 	if !have.Known && written(have, recorded) {
 		o.Digest = recorded.Digest
@@ -55,7 +55,7 @@ func (d *differ) recall(have Observed, want site.Object) Observed {
 	if have.Known || !ok || !holds(have, recorded) || recorded.Digest == want.Digest {
 		return have
 	}
-	have.Object, have.Known = recorded, true
+	have.Object, have.Known = &recorded, true
 	return have
 }
 

@@ -117,7 +117,7 @@ func TestEmptyObjectsAreKept(t *testing.T) {
 	empty, full := manifest(t, map[site.Key]string{"a.html": ""}), manifest(t, map[site.Key]string{"a.html": "1"})
 	live := plan.Live{
 		State:   release.State{Current: &release.Pointer{Release: "r1-live", Number: 1}, Live: release.Manifest{Release: "r1-live", Site: empty}},
-		Objects: []plan.Observed{{Object: file("a.html", ""), Known: true, Ours: true}},
+		Objects: []plan.Observed{{Object: ptr(file("a.html", "")), Known: true, Ours: true}},
 	}
 	for name, want := range map[string]site.Manifest{"update": full, "remove": {}} {
 		p := plan.Make(plan.Input{Release: "r2-new", Site: want, Live: live, Now: now})
@@ -185,7 +185,7 @@ func TestRetiredIsWhatIsThere(t *testing.T) {
 			w := world{live: map[site.Key]string{"a.css": "css", "a.html": "x"}, bucket: map[site.Key]string{"a.css": row.bucket}, journal: open}
 			live := w.build(t)
 			p := plan.Make(plan.Input{Release: "r3-new", Site: manifest(t, map[site.Key]string{"a.html": "x"}), Live: live, Retain: day, Now: now})
-			want := live.Objects[0].Object
+			want := *live.Objects[0].Object
 			want.Kind, want.Digest, want.Size = site.KindAsset, row.digest, row.size
 			if diff := cmp.Diff(p.Retired, []release.Retired{{Object: want, Release: "r3-new", Since: now}}); diff != "" {
 				t.Errorf("retired (-got +want):\n%s", diff)
@@ -201,7 +201,7 @@ func TestRetiredStaysRetired(t *testing.T) {
 	live := world{live: map[site.Key]string{"a.html": "x"}, retired: map[site.Key]string{"old.css": "old"}, journal: open}.build(t)
 	live.Objects[1].Object.ETag, live.Objects[1].Known = "after a copy", true
 	p := plan.Make(plan.Input{Release: "r3-new", Site: live.State.Live.Site, Live: live, Retain: day, Now: now})
-	want := []release.Retired{{Object: live.Objects[1].Object, Release: "r1-live", Since: now.Add(-time.Hour)}}
+	want := []release.Retired{{Object: *live.Objects[1].Object, Release: "r1-live", Since: now.Add(-time.Hour)}}
 	if diff := cmp.Diff(p.Retired, want); diff != "" || len(p.Steps) > 0 {
 		t.Errorf("steps %q, retired (-got +want):\n%s", steps(p), diff)
 	}

@@ -137,7 +137,7 @@ func (p Plan) Count(ops ...Op) (n int, bytes int64) {
 
 // Observed is one object that the bucket holds, whoever wrote it.
 type Observed struct {
-	Object site.Object
+	Object *site.Object // never nil; not to be changed, since the record may share it
 	// Known says that Object's bytes and headers are known for sure. Where it
 	// is false only key, size and ETag mean anything.
 	Known bool

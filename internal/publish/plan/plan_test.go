@@ -94,17 +94,17 @@ func (w world) observed(k site.Key, body string) plan.Observed {
 	_, isLive := w.live[k]
 	_, isRetired := w.retired[k]
 	touched := w.journal != nil && slices.Contains(w.journal.Touched, k)
-	o := plan.Observed{Object: file(k, body), Known: !unknown, Ours: isLive || isRetired || touched}
+	o := plan.Observed{Object: ptr(file(k, body)), Known: !unknown, Ours: isLive || isRetired || touched}
 	recorded, ok := w.live[k]
 	if !ok {
 		recorded, ok = w.retired[k]
 	}
 	if r := file(k, recorded); ok && !touched && r.ETag == o.Object.ETag {
-		o.Object, o.Known = r, true // a listing cannot tell more
+		o.Object, o.Known = &r, true // a listing cannot tell more
 		return o
 	}
 	if unknown {
-		o.Object = site.Object{Key: k, Size: o.Object.Size, ETag: o.Object.ETag}
+		o.Object = &site.Object{Key: k, Size: o.Object.Size, ETag: o.Object.ETag}
 	}
 	return o
 }
@@ -460,3 +460,5 @@ func TestFingerprint(t *testing.T) {
 		t.Errorf("the fingerprint sees more than viewers do (%v)", err)
 	}
 }
+
+func ptr[T any](v T) *T { return &v }

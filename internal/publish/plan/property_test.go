@@ -77,7 +77,7 @@ func drawWorld(t *rapid.T) world {
 func apply(t *rapid.T, p plan.Plan, live plan.Live) map[site.Key]site.Object {
 	bucket := map[site.Key]site.Object{}
 	for _, o := range live.Objects {
-		bucket[o.Object.Key] = o.Object
+		bucket[o.Object.Key] = *o.Object
 	}
 	last := -1
 	for _, s := range p.Steps {
@@ -172,7 +172,7 @@ func checkBucket(t *rapid.T, w world, want map[site.Key]string, live plan.Live, 
 	}
 	before := map[site.Key]site.Object{}
 	for _, o := range live.Objects {
-		before[o.Object.Key] = o.Object
+		before[o.Object.Key] = *o.Object
 	}
 	for k, o := range after {
 		if _, wanted := want[k]; wanted {
@@ -209,7 +209,7 @@ func checkURLs(t *rapid.T, w world, live plan.Live, p plan.Plan, after map[site.
 		}
 	}
 	for _, o := range live.Objects {
-		differs(o.Object)
+		differs(*o.Object)
 	}
 	for k, o := range after {
 		if !slices.ContainsFunc(live.Objects, func(b plan.Observed) bool { return b.Object.Key == k }) {

@@ -180,7 +180,7 @@ func (p *Plan) purge(in Input, d *differ) {
 }
 
 // cover chooses the items for every distribution. They share the month.
-func (p *Plan) cover(distributions []Distribution, spend Spending, still []site.Object) {
+func (p *Plan) cover(distributions []Distribution, spend Spending, still []*site.Object) {
 	used := spend.Used
 	for i := range p.Purges {
 		u := &p.Purges[i]
@@ -194,7 +194,7 @@ func (p *Plan) cover(distributions []Distribution, spend Spending, still []site.
 }
 
 // choose covers u.Changed, given everything that stays as it is.
-func (u *Purge) choose(dist Distribution, spend Spending, share int, still []site.Object) {
+func (u *Purge) choose(dist Distribution, spend Spending, share int, still []*site.Object) {
 	changed := make(map[site.Key]bool, len(u.Changed))
 	paths := make(map[site.URLPath]bool, len(u.Changed))
 	for _, c := range u.Changed {
@@ -208,7 +208,7 @@ func (u *Purge) choose(dist Distribution, spend Spending, share int, still []sit
 		if !shown || paths[path] || changed[o.Key] {
 			continue
 		}
-		untouched = append(untouched, invalidation.URL{Path: path, Object: o.Key, Size: o.Size, Kind: tags.kindOf(o, dist)})
+		untouched = append(untouched, invalidation.URL{Path: path, Object: o.Key, Size: o.Size, Kind: tags.kindOf(*o, dist)})
 		u.LiveObjects++
 		u.LiveBytes += o.Size
 	}

@@ -23,7 +23,7 @@ func liveAfter(p plan.Plan) plan.Live {
 	out.State.Current = &release.Pointer{Release: p.Release, Number: p.Number}
 	out.State.Live = release.Manifest{Release: p.Release, Number: p.Number, Site: p.Site, Retired: p.Retired}
 	for _, o := range p.Site.Objects() {
-		out.Objects = append(out.Objects, plan.Observed{Object: o, Known: true, Ours: true})
+		out.Objects = append(out.Objects, plan.Observed{Object: &o, Known: true, Ours: true})
 	}
 	return out
 }

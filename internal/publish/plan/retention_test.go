@@ -70,15 +70,15 @@ func (h *history) look(want site.Manifest) plan.Live {
 	for _, k := range slices.Sorted(keysOf(h.bucket)) {
 		there := h.bucket[k]
 		r, ours := recorded[k]
-		o := plan.Observed{Object: site.Object{Key: k, Size: there.Size, ETag: there.ETag}, Ours: ours || touched[k]}
+		o := plan.Observed{Object: &site.Object{Key: k, Size: there.Size, ETag: there.ETag}, Ours: ours || touched[k]}
 		w, wanted := want.Lookup(k)
 		switch {
 		case ours && !touched[k] && r.ETag == there.ETag && r.Size == there.Size:
-			o.Object, o.Known = r, true
+			o.Object, o.Known = &r, true
 		case wanted && w.Size == there.Size, touched[k] && (h.inspects || !h.plain):
 			// Where ETags do not follow from the bytes, only a look tells what a copy
 			// of an object onto itself has left.
-			o.Object, o.Known = there, true
+			o.Object, o.Known = &there, true
 		}
 		live.Objects = append(live.Objects, o)
 	}

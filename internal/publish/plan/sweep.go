@@ -81,7 +81,7 @@ func (d *differ) expire(r release.Retired, found site.Object) {
 	if !d.due(r.Since) {
 		r.Object = found
 		d.retired = append(d.retired, r)
-		d.still = append(d.still, found)
+		d.still = append(d.still, &found)
 		return
 	}
 	d.writes = true
@@ -97,7 +97,7 @@ func (d *differ) retire(o site.Object) {
 	}
 	d.steps = append(d.steps, Step{Op: OpRetire, Object: o, Old: &o, Why: why})
 	d.retired = append(d.retired, release.Retired{Object: o, Release: d.in.Release, Since: d.since})
-	d.still = append(d.still, o)
+	d.still = append(d.still, &o)
 }
 
 // day is the date of t for people: "23 Oct", with the year where it is another.

@@ -88,7 +88,7 @@ func TestUnknownBytesAreSwept(t *testing.T) {
 	stray := site.Object{Key: "stray.css", Size: 3, Kind: site.KindAsset, ETag: "e"}
 	in := plan.Input{Release: "r2-new", Site: manifest(t, map[site.Key]string{"a.html": "a"}), Live: world{live: map[site.Key]string{"a.html": "a"}}.build(t), Now: now}
 	in.Live.State.Live.Retired = []release.Retired{{Object: stray, Release: "r1-live", Since: now.Add(-time.Hour)}}
-	in.Live.Objects = append(in.Live.Objects, plan.Observed{Object: stray, Known: true, Ours: true})
+	in.Live.Objects = append(in.Live.Objects, plan.Observed{Object: &stray, Known: true, Ours: true})
 	for retain, want := range map[time.Duration][]string{day: nil, time.Hour: {"sweep stray.css (no page has named it since 22 Nov)"}} {
 		in.Retain = retain
 		for name, p := range map[string]plan.Plan{"deploy": plan.Make(in), "sweep": plan.Sweep(in)} {

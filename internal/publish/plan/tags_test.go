@@ -197,7 +197,7 @@ func TestTagsOfWhatAnInterruptedRunTouched(t *testing.T) {
 	live.State.Journal = &release.Journal{Release: "r2-b", Number: 2, Base: "r1-a", Touched: pagesOf(files)}
 	for i := range live.Objects {
 		if o := &live.Objects[i]; o.Object.Kind == site.KindPage {
-			*o = plan.Observed{Object: site.Object{Key: o.Object.Key, Size: o.Object.Size, ETag: o.Object.ETag}, Ours: true}
+			*o = plan.Observed{Object: &site.Object{Key: o.Object.Key, Size: o.Object.Size, ETag: o.Object.ETag}, Ours: true}
 		}
 	}
 	p := next(t, "r2-b", live, edited(files, pagesOf(files)...), withTags)

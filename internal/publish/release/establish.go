@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,28 +27,36 @@ const noETag = "00000000000000000000000000000000"
 // find is the prefix that holds the record, "" for none. More than one prefix
 // is there after a race of two first publishers; the claim tells which counts.
 // A claim of a prefix that is not listed is as a rule one that was made between
-// the two reads: a prefix exists before its claim does, so a second listing
-// has it.
+// the two reads, which are made at once: a prefix exists before its claim does,
+// so a second listing has it.
 func (r *Record) find(ctx context.Context) (string, error) {
 	for range 2 {
-		dirs, err := r.store.Dirs(ctx, "", site.StatePrefix)
-		if err != nil || len(dirs) == 0 {
-			return "", err
-		}
-		claim, _, err := r.store.Get(ctx, claimKey)
-		if errors.Is(err, remote.ErrNotFound) {
-			return "", nil // whoever made these never got as far as the claim
-		}
-		if err != nil {
-			return "", err
+		dirs, claim, err := r.candidates(ctx)
+		if err != nil || len(dirs) == 0 || claim == "" {
+			return "", err // whoever made prefixes without a claim never got as far
 		}
 		for _, dir := range dirs {
-			if string(claim) == claimOf(dir) {
+			if claim == claimOf(dir) {
 				return dir, nil
 			}
 		}
 	}
 	return "", fmt.Errorf("%s names a prefix that is gone: somebody deleted part of the record; to start anew delete %s as well", claimKey, claimKey)
+}
+
+// candidates are the prefixes that may be the record's, and the claim, "" for
+// none. Both are asked for at once; the claim counts where there is a prefix.
+func (r *Record) candidates(ctx context.Context) (dirs []string, claim string, err error) {
+	var data []byte
+	var refusal error
+	var both sync.WaitGroup
+	both.Go(func() { dirs, err = r.store.Dirs(ctx, "", site.StatePrefix) })
+	both.Go(func() { data, _, refusal = r.store.Get(ctx, claimKey) })
+	both.Wait()
+	if err != nil || len(dirs) == 0 || errors.Is(refusal, remote.ErrNotFound) {
+		return dirs, "", err
+	}
+	return dirs, string(data), refusal
 }
 
 // claimOf tells nothing about a prefix of 128 random bits to who reads it.
