@@ -182,7 +182,7 @@ func liveURLs(d distribution, live plan.Live) []invalidation.URL {
 	var out []invalidation.URL
 	for _, o := range live.Objects {
 		kind := o.Object.Kind
-		if d.TagHeader == "" || o.Object.Headers.TagHeader != d.TagHeader {
+		if d.TagHeader == "" || o.Object.Headers.Get().TagHeader != d.TagHeader {
 			kind = ""
 		}
 		for _, u := range d.view.URLs(o.Object.Key) {

@@ -117,7 +117,7 @@ func (pub *publication) dropped(marks map[site.Key]report.Mark) map[site.Key]boo
 				continue
 			}
 			url := invalidation.URL{Path: path, Object: o.Key}
-			if o.Headers.Tags != "" {
+			if o.Headers.Get().Tags != "" {
 				url.Kind = o.Kind
 			}
 			untouched = append(untouched, url)

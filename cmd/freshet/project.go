@@ -101,7 +101,7 @@ func (s *scanning) read(ctx context.Context, ignore scan.Ignore, set rules.Set) 
 	objects := make([]site.Object, len(scanned))
 	for i, f := range scanned {
 		kind, headers := set.Describe(f.Key)
-		objects[i] = site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: headers}
+		objects[i] = site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: site.Share(headers)}
 	}
 	manifest, err := site.NewManifest(objects)
 	return files{s.dir, s.why, scanned, manifest}, err

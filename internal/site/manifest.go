@@ -8,11 +8,11 @@ import (
 
 // Object is one file of a site as it is, or shall be, published.
 type Object struct {
-	Key     Key     `json:"key"`
-	Size    int64   `json:"size"`   // bytes
-	Digest  Digest  `json:"sha256"` // of the bytes as stored
-	Kind    Kind    `json:"kind"`
-	Headers Headers `json:"headers"`
+	Key     Key    `json:"key"`
+	Size    int64  `json:"size"`   // bytes
+	Digest  Digest `json:"sha256"` // of the bytes as stored
+	Kind    Kind   `json:"kind"`
+	Headers Shared `json:"headers"`
 	// ETag is what the store answered when it took the bytes, without quotes;
 	// "" until then. It is compared with listings to notice other writers,
 	// never with local files (fact sheet 7.1).
@@ -21,7 +21,7 @@ type Object struct {
 
 // SameAnswer reports whether viewers get the same answer from o and p.
 func (o Object) SameAnswer(p Object) bool {
-	return o.Digest == p.Digest && o.Headers.Visible() == p.Headers.Visible()
+	return o.Digest == p.Digest && (o.Headers == p.Headers || o.Headers.Get().Visible() == p.Headers.Get().Visible())
 }
 
 // Manifest lists the objects of a release in byte order of their keys, each

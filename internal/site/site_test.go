@@ -98,10 +98,10 @@ func TestHeadersDiff(t *testing.T) {
 }
 
 func TestSameAnswer(t *testing.T) {
-	o := Object{Key: "a", Size: 1, Digest: Digest{1}, Kind: KindPage, Headers: Headers{ContentType: "text/html"}}
+	o := Object{Key: "a", Size: 1, Digest: Digest{1}, Kind: KindPage, Headers: Share(Headers{ContentType: "text/html"})}
 	etag, bytes, headers, tags := o, o, o, o
-	etag.ETag, bytes.Digest, headers.Headers.CacheControl = "x", Digest{2}, "no-cache"
-	tags.Headers.TagHeader, tags.Headers.Tags = "x-amz-meta-cache-tag", "fr.page"
+	etag.ETag, bytes.Digest, headers.Headers = "x", Digest{2}, Share(Headers{ContentType: "text/html", CacheControl: "no-cache"})
+	tags.Headers = Share(Headers{ContentType: "text/html", TagHeader: "x-amz-meta-cache-tag", Tags: "fr.page"})
 	if !o.SameAnswer(o) || !o.SameAnswer(etag) || o.SameAnswer(bytes) || o.SameAnswer(headers) {
 		t.Error("SameAnswer must look at bytes and headers, and at nothing else")
 	}

@@ -173,7 +173,7 @@ func (c checker) answers(path string, want published) {
 		c.Errorf("P1: %s answers %d with %s, want 200 with %s (X-Cache: %s)", path, res.Status, clip(res.Body), clip(want.body), res.Header.Get("X-Cache"))
 	}
 	for name, value := range map[string]string{
-		"Content-Type": want.object.Headers.ContentType, "Cache-Control": want.object.Headers.CacheControl,
+		"Content-Type": want.object.Headers.Get().ContentType, "Cache-Control": want.object.Headers.Get().CacheControl,
 	} {
 		if got := res.Header.Get(name); got != value {
 			c.Errorf("P1: %s answers with %s: %q, want %q", path, name, got, value)

@@ -93,7 +93,7 @@ func (e *Env) scan(ctx context.Context) ([]scan.File, site.Manifest, error) {
 	objects := make([]site.Object, len(files))
 	for i, f := range files {
 		kind, headers := set.Describe(f.Key)
-		objects[i] = site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: headers}
+		objects[i] = site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: site.Share(headers)}
 	}
 	want, err := site.NewManifest(objects)
 	return files, want, err

@@ -260,7 +260,7 @@ func (e *Env) Browse() {
 	for key, o := range e.last {
 		for _, path := range e.forms(key) {
 			e.Get(path)
-			if res := e.Get(path); res.Hit() && strings.Contains(o.object.Headers.CacheControl, "=31536000") {
+			if res := e.Get(path); res.Hit() && strings.Contains(o.object.Headers.Get().CacheControl, "=31536000") {
 				e.shared.warm[path] = warm{len(e.shared.sent), tagsOf(res.Header.Get(e.shared.tagHeader))}
 			}
 		}

@@ -78,7 +78,7 @@ func NewPlanJSON(v PlanView) PlanJSON {
 func stepJSON(s plan.Step) StepJSON {
 	j := StepJSON{
 		Op: string(s.Op), Key: string(s.Object.Key), Size: s.Object.Size,
-		Kind: string(s.Object.Kind), Headers: s.Object.Headers, Why: s.Why,
+		Kind: string(s.Object.Kind), Headers: s.Object.Headers.Get(), Why: s.Why,
 	}
 	if !s.Object.Digest.IsZero() {
 		j.SHA256 = s.Object.Digest.String()

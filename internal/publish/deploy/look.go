@@ -103,7 +103,7 @@ func (e *Engine) inspect(ctx context.Context, have plan.Observed, wanted site.Ob
 		return have, nil
 	}
 	o := site.Object{
-		Key: have.Object.Key, Size: head.Size, Digest: digest, Kind: wanted.Kind, Headers: head.Headers, ETag: head.ETag,
+		Key: have.Object.Key, Size: head.Size, Digest: digest, Kind: wanted.Kind, Headers: site.Share(head.Headers), ETag: head.ETag,
 	}
 	if !mayBeRight {
 		o.Kind = rules.KindOf(o.Key, head.Headers.ContentType)

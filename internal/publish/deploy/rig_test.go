@@ -152,7 +152,7 @@ func scanned(ctx context.Context, dir string, configured []rules.Rule) (v versio
 	var objects []site.Object
 	for _, f := range files {
 		kind, h := set.Describe(f.Key)
-		objects = append(objects, site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: h})
+		objects = append(objects, site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: site.Share(h)})
 	}
 	v.source = deploy.NewFiles(files)
 	v.want, err = site.NewManifest(objects)
@@ -388,7 +388,7 @@ func (r *rig) published(files, foreign map[site.Key]string) {
 	var recorded []site.Key
 	for _, o := range s.Live.Site.Objects() {
 		recorded = append(recorded, o.Key)
-		if got := objects[o.Key]; got.ETag != o.ETag || got.Digest != o.Digest || got.Headers != o.Headers {
+		if got := objects[o.Key]; got.ETag != o.ETag || got.Digest != o.Digest || got.Headers != o.Headers.Get() {
 			r.t.Errorf("the record says of %s %+v, the bucket holds %+v", o.Key, o, got)
 		}
 	}

@@ -52,7 +52,7 @@ func (f Files) write(ctx context.Context, store remote.Store, o site.Object) (et
 		return "", err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	return store.Put(ctx, remote.Put{Key: o.Key, Size: o.Size, Digest: o.Digest, Headers: o.Headers, Body: file})
+	return store.Put(ctx, remote.Put{Key: o.Key, Size: o.Size, Digest: o.Digest, Headers: o.Headers.Get(), Body: file})
 }
 
 func (f Files) hasMD5(key site.Key, sum string) (same bool, err error) {
@@ -92,7 +92,7 @@ func (k Kept) write(ctx context.Context, store remote.Store, o site.Object) (str
 	if !k.Has(o.Digest) {
 		return "", fmt.Errorf("its bytes (SHA-256 %s) are not kept", o.Digest.Short())
 	}
-	return store.Copy(ctx, remote.Copy{From: k.record.ContentKey(o.Digest), To: o.Key, Headers: o.Headers})
+	return store.Copy(ctx, remote.Copy{From: k.record.ContentKey(o.Digest), To: o.Key, Headers: o.Headers.Get()})
 }
 
 // hasMD5 knows nothing: what cannot be told is copied again.

@@ -138,7 +138,7 @@ func (r *run) write(ctx context.Context, s plan.Step, note func(string)) (etag s
 // rewrite gives the object other headers: a copy onto itself, or, where
 // somebody has put other bytes there since the plan was made, its own bytes.
 func (r *run) rewrite(ctx context.Context, o site.Object, old *site.Object) (string, error) {
-	c := remote.Copy{From: o.Key, To: o.Key, Headers: o.Headers}
+	c := remote.Copy{From: o.Key, To: o.Key, Headers: o.Headers.Get()}
 	if old != nil {
 		c.IfETag = old.ETag
 	}

@@ -121,8 +121,8 @@ func (c *check) compare(o, old site.Object, isOwn bool) {
 		return
 	}
 	c.want, c.hidden = &o, !strings.Contains(o.Key.Base(), ".")
-	if old.Headers.CacheControl != o.Headers.CacheControl {
-		c.oldCache = old.Headers.CacheControl
+	if old.Headers.Get().CacheControl != o.Headers.Get().CacheControl {
+		c.oldCache = old.Headers.Get().CacheControl
 	}
 }
 
@@ -257,8 +257,8 @@ func (c check) judge(a remote.Answer) string {
 		return fmt.Sprintf("answers with status %d%s", a.Status, cached)
 	case a.Digest != c.want.Digest:
 		return fmt.Sprintf("answers with other bytes than were published (status %d%s)", a.Status, cached)
-	case c.want.Headers.ContentType != "" && a.ContentType != c.want.Headers.ContentType:
-		return fmt.Sprintf("answers with type %q instead of %q", a.ContentType, c.want.Headers.ContentType)
+	case c.want.Headers.Get().ContentType != "" && a.ContentType != c.want.Headers.Get().ContentType:
+		return fmt.Sprintf("answers with type %q instead of %q", a.ContentType, c.want.Headers.Get().ContentType)
 	case c.oldCache != "" && a.CacheControl == c.oldCache:
 		return fmt.Sprintf("still answers with the old cache-control %q%s", a.CacheControl, cached)
 	}

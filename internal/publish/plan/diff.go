@@ -65,14 +65,13 @@ func repeats(j release.Journal, base release.ID, same site.Digest) bool {
 // from them.
 func Fingerprint(m site.Manifest) site.Digest {
 	h := sha256.New()
-	quoted := map[site.Headers]string{} // a site has few
+	quoted := map[site.Shared]string{}
 	var line []byte
 	for _, o := range m.Objects() {
-		visible := o.Headers.Visible()
-		headers, known := quoted[visible]
+		headers, known := quoted[o.Headers]
 		if !known {
-			headers = fmt.Sprintf("%q", visible)
-			quoted[visible] = headers
+			headers = fmt.Sprintf("%q", o.Headers.Get().Visible())
+			quoted[o.Headers] = headers
 		}
 		line = append(strconv.AppendQuote(line[:0], string(o.Key)), ' ')
 		line = append(hex.AppendEncode(line, o.Digest[:]), ' ')
@@ -185,14 +184,14 @@ func (d *differ) both(o site.Object, have Observed) {
 		}
 	case old.Digest != o.Digest:
 		s.Why = "content"
-		if diff := old.Headers.Diff(o.Headers); len(diff) > 0 {
+		if diff := old.Headers.Get().Diff(o.Headers.Get()); len(diff) > 0 {
 			s.Why += "; " + describe(diff)
 		}
 		if o.Kind == site.KindImmutable {
 			d.warnings = append(d.warnings, fmt.Sprintf("%s has a hash in its name, yet its content changed: browsers that have the old one keep it for a year", o.Key))
 		}
-	case old.Headers.Visible() != o.Headers.Visible():
-		s.Op, s.Why = OpHeaders, describe(old.Headers.Diff(o.Headers))
+	case old.Headers != o.Headers && old.Headers.Get().Visible() != o.Headers.Get().Visible():
+		s.Op, s.Why = OpHeaders, describe(old.Headers.Get().Diff(o.Headers.Get()))
 	default:
 		d.unchanged++
 		o.Headers = old.Headers // new tags alone are no reason to write: they come with the next change
@@ -238,7 +237,7 @@ func (d *differ) surplus(have Observed) {
 	}
 	if !known {
 		recorded = *have.Object
-		recorded.Kind = rules.KindOf(recorded.Key, cmp.Or(recorded.Headers.ContentType, rules.ContentType(recorded.Key)))
+		recorded.Kind = rules.KindOf(recorded.Key, cmp.Or(recorded.Headers.Get().ContentType, rules.ContentType(recorded.Key)))
 	}
 	d.ours++
 	if recorded.Kind.Removable() {

@@ -156,12 +156,14 @@ func TestBytesAreKnownByTheirDigest(t *testing.T) {
 // hold of them.
 func TestBytesThatSomebodyWroteAgain(t *testing.T) {
 	live := world{live: map[site.Key]string{"a.html": "page"}}.build(t)
-	live.Objects[0].Object.ETag, live.Objects[0].Object.Headers.CacheControl = "again", "theirs"
+	h := live.Objects[0].Object.Headers.Get()
+	h.CacheControl = "theirs"
+	live.Objects[0].Object.ETag, live.Objects[0].Object.Headers = "again", site.Share(h)
 	p := plan.Make(plan.Input{Release: "r2-new", Site: manifest(t, map[site.Key]string{"a.html": "PAGE"}), Live: live, Retain: day, Now: now})
 	if diff := cmp.Diff(copies(t, p), []string{"update a.html keeps 4 bytes with the etag again"}); diff != "" {
 		t.Fatalf("what steps keep (-got +want):\n%s", diff)
 	}
-	if got := p.Steps[0].Old.Headers.CacheControl; got != "theirs" || len(p.Kept) != 1 {
+	if got := p.Steps[0].Old.Headers.Get().CacheControl; got != "theirs" || len(p.Kept) != 1 {
 		t.Errorf("caches may hold cache-control %q, kept %v", got, p.Kept)
 	}
 }

@@ -31,7 +31,7 @@ func file(key site.Key, body string) site.Object {
 		h.CacheControl = cache
 	}
 	return site.Object{
-		Key: key, Size: int64(len(body)), Digest: sha256.Sum256([]byte(body)), Kind: kind, Headers: h, ETag: "etag of " + body,
+		Key: key, Size: int64(len(body)), Digest: sha256.Sum256([]byte(body)), Kind: kind, Headers: site.Share(h), ETag: "etag of " + body,
 	}
 }
 
@@ -454,7 +454,9 @@ func TestFingerprint(t *testing.T) {
 		}
 	}
 	m := manifest(t, base).Objects()
-	m[0].ETag, m[0].Kind, m[0].Headers.TagHeader, m[0].Headers.Tags = "other", site.KindOther, "x-amz-meta-t", "fr.page"
+	h := m[0].Headers.Get()
+	h.TagHeader, h.Tags = "x-amz-meta-t", "fr.page"
+	m[0].ETag, m[0].Kind, m[0].Headers = "other", site.KindOther, site.Share(h)
 	again, err := site.NewManifest(m)
 	if err != nil || plan.Fingerprint(again) != same {
 		t.Errorf("the fingerprint sees more than viewers do (%v)", err)

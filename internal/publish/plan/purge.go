@@ -116,7 +116,9 @@ func tagged(m site.Manifest, distributions []Distribution) site.Manifest {
 	for j := range objects {
 		o := &objects[j]
 		if path, shown := d.View.Own(o.Key); shown {
-			o.Headers.TagHeader, o.Headers.Tags = d.TagHeader, tags.of(o.Kind, path)
+			h := o.Headers.Get()
+			h.TagHeader, h.Tags = d.TagHeader, tags.of(o.Kind, path)
+			o.Headers = site.Share(h)
 		}
 	}
 	out, _ := site.NewManifest(objects) // the keys are those of m
@@ -146,10 +148,11 @@ func (t tagger) of(kind site.Kind, path site.URLPath) string {
 // o; "" where none do. The tags that o carries name folders as one distribution
 // shows them, which need not be this one.
 func (t tagger) kindOf(o site.Object, dist Distribution) site.Kind {
-	if dist.TagHeader == "" || o.Headers.Tags == "" || o.Headers.TagHeader != dist.TagHeader {
+	h := o.Headers.Get()
+	if dist.TagHeader == "" || h.Tags == "" || h.TagHeader != dist.TagHeader {
 		return ""
 	}
-	if path, shown := dist.View.Own(o.Key); !shown || o.Headers.Tags != t.of(o.Kind, path) {
+	if path, shown := dist.View.Own(o.Key); !shown || h.Tags != t.of(o.Kind, path) {
 		return ""
 	}
 	return o.Kind

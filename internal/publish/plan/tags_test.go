@@ -34,18 +34,18 @@ func TestUploadsCarryTags(t *testing.T) {
 	p := next(t, "r1-a", plan.Live{}, map[site.Key]string{"a/b/c.html": "c", "x.png": "x"}, withTags)
 	want := map[site.Key]int{"a/b/c.html": 3, "x.png": 1} // how many tags
 	for _, s := range p.Steps {
-		h := s.Object.Headers
+		h := s.Object.Headers.Get()
 		tags := strings.Split(h.Tags, ",")
 		if h.TagHeader != tagHeader || len(tags) != want[s.Object.Key] || tags[0] != "fr."+string(s.Object.Kind) {
 			t.Errorf("%s carries %q in %q", s.Object.Key, h.Tags, h.TagHeader)
 		}
-		if o, _ := p.Site.Lookup(s.Object.Key); o.Headers != h {
+		if o, _ := p.Site.Lookup(s.Object.Key); o.Headers.Get() != h {
 			t.Errorf("the manifest does not know the tags of %s: %+v", o.Key, o.Headers)
 		}
 	}
 	for _, header := range []string{"", "Cache-Tag"} { // a bucket can carry the second only through a function
 		p := next(t, "r1-a", plan.Live{}, map[site.Key]string{"a.html": "a"}, []plan.Distribution{{ID: dist, TagHeader: header}})
-		if h := p.Steps[0].Object.Headers; h.Tags != "" || h.TagHeader != "" {
+		if h := p.Steps[0].Object.Headers.Get(); h.Tags != "" || h.TagHeader != "" {
 			t.Errorf("with the header %q: tags %q", header, h.Tags)
 		}
 	}
@@ -88,8 +88,8 @@ func TestTagsComeWithTheNextWrite(t *testing.T) {
 	plain := next(t, "r1-a", plan.Live{}, files, one)
 	on := next(t, "r2-b", liveAfter(plain), edited(files, "robots.txt"), withTags)
 	for _, o := range on.Site.Objects() {
-		if (o.Headers.Tags != "") != (o.Key == "robots.txt") {
-			t.Errorf("the record says that %s carries %q", o.Key, o.Headers.Tags)
+		if (o.Headers.Get().Tags != "") != (o.Key == "robots.txt") {
+			t.Errorf("the record says that %s carries %q", o.Key, o.Headers.Get().Tags)
 		}
 	}
 	if len(on.Steps) != 1 || !cmp.Equal(paths(on), []string{"/robots.txt"}) {
@@ -127,8 +127,8 @@ func TestTagsOfAnObjectOfTwoRoutes(t *testing.T) {
 	})
 	for _, s := range p.Steps {
 		for _, u := range dists[0].View.URLs(s.Object.Key) {
-			if !slices.ContainsFunc(paths(p), func(it string) bool { return reaches(it, string(u.Path), s.Old.Headers.Tags) }) {
-				t.Errorf("%s, cached with %s, is reached by none of %v", u.Path, s.Old.Headers.Tags, paths(p))
+			if !slices.ContainsFunc(paths(p), func(it string) bool { return reaches(it, string(u.Path), s.Old.Headers.Get().Tags) }) {
+				t.Errorf("%s, cached with %s, is reached by none of %v", u.Path, s.Old.Headers.Get().Tags, paths(p))
 			}
 		}
 	}
@@ -164,10 +164,10 @@ func TestTagsOfAnotherOriginPath(t *testing.T) {
 			reached := false
 			for _, it := range u.Cover.Paths() {
 				own, _ := dists[slices.IndexFunc(dists, func(d plan.Distribution) bool { return d.ID == u.Distribution })].View.Own(s.Object.Key)
-				reached = reached || reaches(it, string(own), s.Old.Headers.Tags)
+				reached = reached || reaches(it, string(own), s.Old.Headers.Get().Tags)
 			}
 			if !reached {
-				t.Errorf("%s on %s is reached by none of %v; it carries %s", s.Object.Key, u.Distribution, u.Cover.Paths(), s.Old.Headers.Tags)
+				t.Errorf("%s on %s is reached by none of %v; it carries %s", s.Object.Key, u.Distribution, u.Cover.Paths(), s.Old.Headers.Get().Tags)
 			}
 		}
 	}
@@ -238,8 +238,8 @@ func TestTagsOfASharedURL(t *testing.T) {
 	tagged := next(t, "r1-a", plan.Live{}, files, withTags)
 	p := next(t, "r2-b", liveAfter(tagged), edited(files, append(pagesOf(files), "a")...), withTags)
 	old, _ := tagged.Site.Lookup("a")
-	if !slices.ContainsFunc(paths(p), func(it string) bool { return reaches(it, "/a", old.Headers.Tags) }) {
-		t.Errorf("/a as it was cached of the download, with %s, is reached by none of %v", old.Headers.Tags, paths(p))
+	if !slices.ContainsFunc(paths(p), func(it string) bool { return reaches(it, "/a", old.Headers.Get().Tags) }) {
+		t.Errorf("/a as it was cached of the download, with %s, is reached by none of %v", old.Headers.Get().Tags, paths(p))
 	}
 	if !slices.ContainsFunc(paths(p), isTag) {
 		t.Errorf("no tag in %v: the test does not try what it is for", paths(p))
@@ -261,8 +261,8 @@ func TestTagsOfASharedURL(t *testing.T) {
 	files["a/index.html"] = "page"
 	p = next(t, "r2-b", liveAfter(tagged), edited(files, pagesOf(files)...), withTags)
 	old, _ = tagged.Site.Lookup("a")
-	if !slices.ContainsFunc(paths(p), func(it string) bool { return reaches(it, "/a", old.Headers.Tags) }) {
-		t.Errorf("/a as it was cached of the removed page, with %s, is reached by none of %v", old.Headers.Tags, paths(p))
+	if !slices.ContainsFunc(paths(p), func(it string) bool { return reaches(it, "/a", old.Headers.Get().Tags) }) {
+		t.Errorf("/a as it was cached of the removed page, with %s, is reached by none of %v", old.Headers.Get().Tags, paths(p))
 	}
 	if !slices.ContainsFunc(paths(p), isTag) {
 		t.Errorf("no tag in %v: the test does not try what it is for", paths(p))
@@ -320,7 +320,7 @@ func checkReached(t *rapid.T, p plan.Plan, u plan.Purge, on plan.Distribution, l
 			cached := []string{""} // the tags of what caches may hold and must not
 			for _, o := range live.Objects {
 				if changes[o.Object.Key] && slices.ContainsFunc(on.View.URLs(o.Object.Key), func(f rules.URL) bool { return f.Path == form.Path }) {
-					cached = append(cached, o.Object.Headers.Tags)
+					cached = append(cached, o.Object.Headers.Get().Tags)
 				}
 			}
 			if len(cached) > 1 {

@@ -65,7 +65,7 @@ func writeManifest(w *bufio.Writer, m Manifest) error {
 	}
 	head, tail, _ := bytes.Cut(frame, []byte(objectsList)) // nothing before it can hold a quoted word
 	fmt.Fprintf(w, "%s%s\n", head, objectsList)
-	headers := map[site.Headers][]byte{}
+	headers := map[site.Shared][]byte{}
 	objects := m.Site.Objects()
 	var line []byte
 	for i := range objects {
@@ -83,7 +83,7 @@ func writeManifest(w *bufio.Writer, m Manifest) error {
 
 // appendObject appends what json.Marshal makes of o. headers remembers those
 // that were written before.
-func appendObject(line []byte, o *site.Object, headers map[site.Headers][]byte) ([]byte, error) {
+func appendObject(line []byte, o *site.Object, headers map[site.Shared][]byte) ([]byte, error) {
 	text, known := headers[o.Headers]
 	if !known {
 		var err error
@@ -172,7 +172,7 @@ func whole(data []byte) (f manifestFile, err error) {
 // from there on.
 func readObjects(r *bufio.Reader, packed int) (objects []site.Object, tail []byte, err error) {
 	objects = make([]site.Object, 0, packed/leastPacked)
-	p := parser{headers: map[string]site.Headers{}, kinds: map[string]site.Kind{}}
+	p := parser{headers: map[string]site.Shared{}, kinds: map[string]site.Kind{}}
 	for {
 		line, err := r.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) { // the end of the manifest, as a rule: history is long
@@ -206,7 +206,7 @@ const leastPacked = 64
 // parser reads objects as encodeManifest writes them without encoding/json,
 // and all others with it. A site has few headers, which the objects share.
 type parser struct {
-	headers map[string]site.Headers
+	headers map[string]site.Shared
 	kinds   map[string]site.Kind
 	both    []byte // for plain
 }

@@ -24,7 +24,7 @@ func awkwardManifest(t testing.TB) Manifest {
 	for i, k := range awkward {
 		objects = append(objects, site.Object{
 			Key: k, Size: int64(i) * 1e15, Digest: site.Digest{byte(i), 255}, Kind: site.KindPage, ETag: strings.Repeat("ab", i),
-			Headers: site.Headers{ContentType: "text/html; charset=utf-8", ContentDisposition: `attachment; filename="{x}"`},
+			Headers: site.Share(site.Headers{ContentType: "text/html; charset=utf-8", ContentDisposition: `attachment; filename="{x}"`}),
 		})
 	}
 	m, err := site.NewManifest(objects)
@@ -113,7 +113,7 @@ func FuzzObject(f *testing.F) {
 		f.Add([]byte(line))
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
-		p := parser{headers: map[string]site.Headers{}, kinds: map[string]site.Kind{}}
+		p := parser{headers: map[string]site.Shared{}, kinds: map[string]site.Kind{}}
 		got, ok := p.plain(line)
 		if !ok {
 			return
@@ -135,7 +135,7 @@ func BenchmarkManifest(b *testing.B) {
 	for i := range 20_000 {
 		objects = append(objects, site.Object{
 			Key: site.Key("posts/2026/some-post-" + strings.Repeat("x", i%20) + "/" + strconv.Itoa(i) + "/index.html"), Size: int64(i), Digest: random(i),
-			Kind: site.KindPage, ETag: random(-i).String()[:32], Headers: site.Headers{ContentType: "text/html; charset=utf-8", CacheControl: "max-age=0"},
+			Kind: site.KindPage, ETag: random(-i).String()[:32], Headers: site.Share(site.Headers{ContentType: "text/html; charset=utf-8", CacheControl: "max-age=0"}),
 		})
 	}
 	m := Manifest{Release: "r1-x", Number: 1}

@@ -338,7 +338,7 @@ func TestManifestRoundTrip(t *testing.T) {
 			return site.Object{
 				Key: k, Size: rapid.Int64Range(0, 1<<50).Draw(rt, "size"), Digest: sha256.Sum256([]byte(text.Draw(rt, "body"))),
 				Kind: rapid.SampledFrom([]site.Kind{site.KindPage, site.KindAsset, site.KindOther}).Draw(rt, "kind"), ETag: text.Draw(rt, "etag"),
-				Headers: site.Headers{ContentType: text.Draw(rt, "type"), CacheControl: text.Draw(rt, "cache"), ContentDisposition: text.Draw(rt, "disposition")},
+				Headers: site.Share(site.Headers{ContentType: text.Draw(rt, "type"), CacheControl: text.Draw(rt, "cache"), ContentDisposition: text.Draw(rt, "disposition")}),
 			}
 		}
 		keys := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z日%+~' ]{1,8}(/[a-z]{1,4})?`), 0, 8, rapid.ID).Draw(rt, "keys")
