@@ -41,7 +41,7 @@ func writeCharts(dir string, results []result) error {
 func wallChart(groups []group, site int) chart.Bars {
 	b := chart.Bars{
 		Title:    fmt.Sprintf("Publishing a blog of %s files", thousands(site)),
-		Subtitle: "Wall time, median; in brackets as a ratio to the best of the others. Each row has its own scale.",
+		Subtitle: "Median wall time; in brackets its ratio to the best of the others. Thin lines go from the fastest turn to the slowest.\nThe rows have scales of their own. A bar with a gap is longer than it is drawn.",
 	}
 	var latencies []int64
 	for _, g := range groups {

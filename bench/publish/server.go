@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -26,7 +27,7 @@ const (
 	region    = "us-east-1"
 )
 
-// serveS3 is freshet's embedded S3 on a folder, until ctx ends. It prints its address.
+// serveS3 is freshet's embedded S3 on a folder, until ctx ends or standard input does: it does not outlive who started it. It prints its address.
 func serveS3(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("s3", flag.ContinueOnError)
 	dir := flags.String("dir", "", "the folder")
@@ -47,6 +48,11 @@ func serveS3(ctx context.Context, args []string) error {
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
 	fmt.Println(l.Addr())
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // whatever ends it
+		stop()
+	}()
 	<-ctx.Done()
 	err = server.Close()
 	<-done // http.ErrServerClosed
@@ -81,6 +87,9 @@ func (b *bench) startS3(ctx context.Context, dir string) (*s3, error) {
 func (b *bench) startEmbedded(dir string) (*s3, error) {
 	cmd := exec.Command(b.self, "s3", "-dir", dir)
 	cmd.Stderr = os.Stderr
+	if _, err := cmd.StdinPipe(); err != nil { // open as long as this process lives
+		return nil, err
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

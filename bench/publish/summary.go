@@ -25,7 +25,7 @@ type group struct {
 
 // bests are the least figures of the peers (every tool but freshet) whose turns were all sound; 0 where there is none.
 type bests struct {
-	wall, cpu, peak float64
+	wall, fastest, cpu, peak float64
 }
 
 // summarize joins the turns of each tool, in the order in which sites, latencies, scenarios and tools first appear.
@@ -77,7 +77,8 @@ func bestOf(rows []summary) (b bests) {
 		if isOurs(row.result) || row.broken > 0 {
 			continue
 		}
-		b.wall, b.cpu, b.peak = least(b.wall, row.Wall), least(b.cpu, row.CPU), least(b.peak, row.Peak)
+		b.wall, b.fastest = least(b.wall, row.Wall), least(b.fastest, row.low)
+		b.cpu, b.peak = least(b.cpu, row.CPU), least(b.peak, row.Peak)
 	}
 	return b
 }

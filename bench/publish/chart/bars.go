@@ -2,15 +2,15 @@ package chart
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 )
 
-// Bars is a chart of rows of panels with horizontal bars. The panels of a row share their scale, which begins at 0; rows do not share it.
+// Bars is a chart of rows of panels with horizontal bars. The panels of a row share their scale, which begins at 0; rows do not share it. Bars
+// that would leave no room to tell the others apart are cut: they end at the edge, with a gap before their end.
 type Bars struct {
 	Title    string
-	Subtitle string
+	Subtitle string   // may have several lines
 	Columns  []string // a head for each column of panels
 	Rows     []Row
 }
@@ -50,9 +50,7 @@ func (b Bars) SVG() []byte {
 		labels = max(labels, widthOf(bar.Label)+10)
 	}
 	column := (wide - 2*margin - labels + between) / float64(max(1, len(b.Columns)))
-	c.textAt(margin, margin+12, "t", "start", b.Title)
-	c.textAt(margin, margin+32, "m", "start", b.Subtitle)
-	y := margin + 58
+	y := c.head(b.Title, b.Subtitle) + 26
 	for i, head := range b.Columns {
 		c.textAt(margin+labels+float64(i)*column, y, "m", "start", head)
 	}
@@ -68,10 +66,9 @@ func (r Row) draw(c *canvas, y, labels, column float64) float64 {
 	c.stroke("grid", margin, y, wide-margin, y)
 	c.textAt(margin, y+20, "h", "start", r.Title)
 	y += headHigh
-	most, names := 0.0, []string{}
+	names := []string{}
 	for _, p := range r.Panels {
 		for _, bar := range p.Bars {
-			most = max(most, bar.Value, bar.High)
 			if !slices.Contains(names, bar.Label) {
 				names = append(names, bar.Label)
 			}
@@ -83,7 +80,7 @@ func (r Row) draw(c *canvas, y, labels, column float64) float64 {
 			text = max(text, widthOf(bar.Text)+10)
 		}
 	}
-	scale := (column - between - text) / math.Max(most, math.SmallestNonzeroFloat32)
+	s := scale{most: r.longest(), width: column - between - text}
 	for k, name := range names {
 		top := y + float64(k)*barStep
 		class := ""
@@ -95,24 +92,54 @@ func (r Row) draw(c *canvas, y, labels, column float64) float64 {
 			if p.Bars[at].Accent {
 				class = "e"
 			}
-			p.Bars[at].draw(c, margin+labels+float64(i)*column, top, scale)
+			p.Bars[at].draw(c, margin+labels+float64(i)*column, top, s)
 		}
 		c.textAt(margin+labels-10, top+barHigh-3.5, class, "end", name)
 	}
 	return y + float64(len(names))*barStep + 8
 }
 
-func (b Bar) draw(c *canvas, x, y, scale float64) {
+// longest is the value of the longest bar or range, or, where that is more than 4 times the median, 2.5 times the median: longer ones are cut.
+func (r Row) longest() float64 {
+	var values []float64
+	most := 0.0
+	for _, p := range r.Panels {
+		for _, bar := range p.Bars {
+			values = append(values, bar.Value)
+			most = max(most, bar.Value, bar.High)
+		}
+	}
+	slices.Sort(values)
+	if len(values) > 0 && values[(len(values)-1)/2] > 0 && most > 4*values[(len(values)-1)/2] {
+		return 2.5 * values[(len(values)-1)/2]
+	}
+	return most
+}
+
+// scale maps values to pixels.
+type scale struct{ most, width float64 }
+
+// at is how far a value reaches; nothing reaches beyond the edge.
+func (s scale) at(value float64) float64 {
+	if s.most == 0 {
+		return 0
+	}
+	return s.width * min(1, value/s.most)
+}
+
+func (b Bar) draw(c *canvas, x, y float64, s scale) {
 	fill, class := "b", ""
 	if b.Accent {
 		fill, class = "a", "e"
 	}
-	c.bar(fill, x, y, max(1.5, b.Value*scale), barHigh)
-	end := x + max(b.Value, b.High)*scale
-	if b.High > b.Low {
-		c.stroke("range", x+b.Low*scale, y+barHigh/2, x+b.High*scale, y+barHigh/2)
+	c.bar(fill, x, y, max(1.5, s.at(b.Value)), barHigh)
+	if b.Value > s.most {
+		fmt.Fprintf(c, "<path class=\"ground\" d=\"M%.1f %.1fl5 0l-5 %.1fl-5 0z\"/>\n", x+s.width-18, y-1, barHigh+2)
 	}
-	c.textAt(end+7, y+barHigh-3.5, class, "start", b.Text)
+	if b.High > b.Low && b.Low < s.most {
+		c.stroke("range", x+s.at(b.Low), y+barHigh/2, x+s.at(b.High), y+barHigh/2)
+	}
+	c.textAt(x+s.at(max(b.Value, b.High))+7, y+barHigh-3.5, class, "start", b.Text)
 }
 
 func (b Bars) all() (out []Bar) {

@@ -63,6 +63,27 @@ func TestBars(t *testing.T) {
 	texts(t, Bars{}.SVG())
 }
 
+func TestLongest(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		values []float64
+		want   float64
+	}{
+		{"alike", []float64{1, 2, 4}, 4},
+		{"one far longer", []float64{1, 2, 3, 50}, 5},
+		{"nothing", nil, 0},
+		{"all zero", []float64{0, 0}, 0},
+	} {
+		var p Panel
+		for _, v := range row.values {
+			p.Bars = append(p.Bars, Bar{Value: v})
+		}
+		if got := (Row{Panels: []Panel{p}}).longest(); got != row.want {
+			t.Errorf("%s: %g, want %g", row.name, got, row.want)
+		}
+	}
+}
+
 func TestLines(t *testing.T) {
 	for _, x := range [][]float64{{2000}, {2000, 20000, 1e6}} {
 		y := make([]float64, len(x))

@@ -10,7 +10,7 @@ import (
 // Lines is a chart of panels side by side; each shows the same series over the same sizes, with both axes logarithmic.
 type Lines struct {
 	Title    string
-	Subtitle string
+	Subtitle string // may have several lines
 	Sizes    string // what the horizontal axis counts
 	X        []float64
 	Panels   []Curves // two read best
@@ -51,9 +51,7 @@ func (b box) y(v float64) float64 {
 // SVG is the drawing.
 func (l Lines) SVG() []byte {
 	var c canvas
-	c.textAt(margin, margin+12, "t", "start", l.Title)
-	c.textAt(margin, margin+32, "m", "start", l.Subtitle)
-	top := margin + 86
+	top := c.head(l.Title, l.Subtitle) + 54
 	each := (wide - 2*margin + between) / float64(max(1, len(l.Panels)))
 	for i, p := range l.Panels {
 		left := margin + float64(i)*each

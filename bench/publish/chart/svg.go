@@ -32,6 +32,17 @@ func (c *canvas) textAt(x, y float64, class, anchor, text string) {
 	fmt.Fprintf(c, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\" text-anchor=\"%s\">%s</text>\n", x, y, class, anchor, escaped(text))
 }
 
+// head writes title and subtitle, which may have several lines, and returns where they end.
+func (c *canvas) head(title, subtitle string) (y float64) {
+	c.textAt(margin, margin+12, "t", "start", title)
+	y = margin + 14
+	for line := range strings.Lines(subtitle) {
+		y += 18
+		c.textAt(margin, y, "m", "start", strings.TrimSpace(line))
+	}
+	return y
+}
+
 func (c *canvas) stroke(class string, x1, y1, x2, y2 float64) {
 	fmt.Fprintf(c, "<path class=\"%s\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", class, x1, y1, x2, y2)
 }
