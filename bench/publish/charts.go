@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/freshet/freshet/bench/publish/chart"
 )
@@ -78,6 +78,14 @@ func panel(g group) (p chart.Panel) {
 	return p
 }
 
+// axisSeconds writes a time with no more digits than it needs.
+func axisSeconds(v float64) string {
+	if v >= 100 {
+		return thousands(int(v+0.5)) + " s"
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64) + " s"
+}
+
 // curveChart shows wall time and memory over the number of files.
 func curveChart(points []point) chart.Lines {
 	l := chart.Lines{
@@ -85,7 +93,7 @@ func curveChart(points []point) chart.Lines {
 		Subtitle: fmt.Sprintf("Against its own embedded S3, +%d ms. Some changed: 5,000 files, at most 5 %%.", points[0].by[first].Latency),
 		Sizes:    "files in the site",
 		Panels: []chart.Curves{
-			{Title: "Wall time", Tick: func(v float64) string { return strings.Replace(seconds(v), ".0 s", " s", 1) }},
+			{Title: "Wall time", Tick: func(v float64) string { return axisSeconds(v) }},
 			{Title: "Peak memory", Tick: func(v float64) string { return thousands(int(v+0.5)) + " MB" }},
 		},
 	}

@@ -155,6 +155,8 @@ func estimates(points []point) (out []string) {
 	if len(points) < 3 {
 		return nil
 	}
+	last := len(points) - 1
+	more := estimated / float64(points[last].files)
 	for _, scenario := range scaleScenarios {
 		var x, wall, peak []float64
 		for _, p := range points {
@@ -162,9 +164,9 @@ func estimates(points []point) (out []string) {
 			x, wall, peak = append(x, float64(p.files)), append(wall, r.Wall), append(peak, r.Peak)
 		}
 		w, m := fitted(x, wall), fitted(x, peak)
-		out = append(out, fmt.Sprintf("%s: wall %s + %.1f µs a file, memory %.0f MB + %.0f bytes a file (fitted; off by at most %.0f %% and %.0f %%). At %s files: %s and %s.",
+		out = append(out, fmt.Sprintf("%s: wall %s + %.1f µs a file, memory %.0f MB + %.0f bytes a file (fitted; off by at most %.0f %% and %.0f %%). At %s files: %s and %s (in proportion to the largest site alone: %s and %s).",
 			scaleTitle(scenario), seconds(w.base), w.each*1e6, m.base, m.each*1e6, 100*w.off(x, wall), 100*m.off(x, peak),
-			thousands(estimated), seconds(w.at(estimated)), megabytes(int64(m.at(estimated)*1e6))))
+			thousands(estimated), seconds(w.at(estimated)), megabytes(int64(m.at(estimated)*1e6)), seconds(wall[last]*more), megabytes(int64(peak[last]*more*1e6))))
 	}
 	return out
 }
