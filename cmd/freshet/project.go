@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,7 +75,7 @@ func (a *app) scan(ctx context.Context, p project) (files, error) {
 	if err != nil {
 		return files{}, err
 	}
-	scanned, err := scan.Folder(ctx, dir, scan.Options{Ignore: ignore})
+	scanned, err := scan.Folder(ctx, dir, scan.Options{Ignore: ignore, Cache: scanCache(p, dir), Rehash: a.rehash, Now: a.now})
 	if err != nil {
 		return files{}, missing(err, "build the site first, or correct `site:` in freshet.yaml; nothing was sent")
 	}
@@ -85,6 +86,30 @@ func (a *app) scan(ctx context.Context, p project) (files, error) {
 	}
 	manifest, err := site.NewManifest(objects)
 	return files{dir, why, scanned, manifest}, err
+}
+
+// scanCache is the file in which the digests of the site's files are
+// remembered, one for each folder that the project publishes. It lies in the
+// project's own .freshet, or in the user's cache folder where that would be in
+// the site's own folder, in which freshet writes nothing; "" where there is
+// neither.
+func scanCache(p project, dir string) string {
+	name := func(path string) string {
+		sum := sha256.Sum256([]byte(path))
+		return fmt.Sprintf("hashes-%x", sum[:8])
+	}
+	if inside, err := filepath.Rel(dir, p.root); err == nil && filepath.IsLocal(inside) {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return ""
+		}
+		return filepath.Join(cache, "freshet", "hashes", name(dir))
+	}
+	rel, err := filepath.Rel(p.root, dir)
+	if err != nil {
+		rel = dir // on another drive
+	}
+	return filepath.Join(p.root, ".freshet", name(filepath.ToSlash(rel)))
 }
 
 // siteFolder is the folder to publish and, where nobody named it, why it is

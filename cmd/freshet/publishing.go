@@ -31,6 +31,11 @@ func (f *publishFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noLock, "no-lock", false, "publish to a store without conditional writes: nothing keeps two deploys apart")
 }
 
+// addRehash adds the flag of the commands that read the site folder.
+func (a *app) addRehash(flags *pflag.FlagSet) {
+	flags.BoolVar(&a.rehash, "rehash", false, "read every file again, whatever is remembered of the last run")
+}
+
 func (f *publishFlags) check() error {
 	const shortest = 100 * time.Millisecond
 	switch {

@@ -11,8 +11,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/freshet/freshet/internal/site"
 )
 
 // scanning scans dir and does something after the first file was read.
@@ -89,16 +87,16 @@ func TestAFileThatBecomesALinkOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := files[0]
-	if err := errors.Join(os.Remove(f.Path), os.Symlink(secret, f.Path), os.Chtimes(secret, f.ModTime, f.ModTime), os.Truncate(secret, f.Size)); err != nil {
+	if err := errors.Join(os.Remove(f.path()), os.Symlink(secret, f.path()), os.Chtimes(secret, f.modTime(), f.modTime()), os.Truncate(secret, f.Size)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chtimes(secret, f.ModTime, f.ModTime); err != nil {
+	if err := os.Chtimes(secret, f.modTime(), f.modTime()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Open(); err == nil || !strings.Contains(err.Error(), "a symbolic link has taken its place") {
 		t.Errorf("Open: %v", err)
 	}
-	again := File{Key: f.Key, Path: f.Path}
+	again := fileAt(f.Key, f.path())
 	if err := again.read(t.Context()); err == nil || !again.Digest.IsZero() {
 		t.Errorf("read: %v, digest %v", err, again.Digest)
 	}
@@ -243,7 +241,7 @@ func TestOpenOfAnotherThing(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, err, want)
 		}
 	}
-	if _, err := (File{Key: site.Key("d"), Path: filepath.Join(dir, "d")}).Open(); !errors.Is(err, errNoFile) {
+	if _, err := (fileAt("d", filepath.Join(dir, "d"))).Open(); !errors.Is(err, errNoFile) {
 		t.Errorf("Open: %v", err)
 	}
 }
