@@ -41,10 +41,12 @@ type Options struct {
 	// invalidated.
 	Distributions []Distribution
 	Limits        invalidation.Limits // the pace of submitting
-	Jobs          int                 // requests at once; 0 means 32
-	Wait          time.Duration       // how long an invalidation may take, submitting included; 0 means 10 minutes
-	NoWait        bool                // submit the invalidation and stop with ErrPending
-	NoVerify      bool                // do not ask the edge, even if there is a Viewer
+	// Jobs is how many requests are made at once; 0 means 32. Uploads begin with so
+	// many and go on with as many as pay, from 2 up to 4 times Jobs; with 1, one.
+	Jobs     int
+	Wait     time.Duration // how long an invalidation may take, submitting included; 0 means 10 minutes
+	NoWait   bool          // submit the invalidation and stop with ErrPending
+	NoVerify bool          // do not ask the edge, even if there is a Viewer
 	// Lock says how the run gets the lock and keeps it; its Writer, user and
 	// machine, stands in the journal too.
 	Lock release.LockOptions

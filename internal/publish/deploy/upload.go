@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,22 +72,25 @@ func (r *run) phase(ctx context.Context, steps []plan.Step, progress *counter) (
 	return tags, err
 }
 
-// each calls do for the steps, several at once, as long as the lock is held.
-// The first failure stops the others.
+// each calls do for the steps, as many at once as the run's window lets through,
+// as long as the lock is held. The first failure stops the others.
 func (r *run) each(ctx context.Context, steps []plan.Step, do func(context.Context, int, plan.Step) error) error {
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.opts.Jobs)
+	fence := r.fence(remote.WithThrottled(gctx, r.gate.slowDown))
+	defer fence.end()
 	errs := make([]error, len(steps))
 	for i, s := range steps {
+		if r.gate.enter(gctx) != nil {
+			break // something has failed, or the caller gave up
+		}
 		g.Go(func() error {
-			if err := gctx.Err(); err != nil {
-				return err
-			}
-			errs[i] = r.fenced(gctx, func(ctx context.Context) error { return do(ctx, i, s) })
+			defer r.gate.leave()
+			errs[i] = fence.do(func(ctx context.Context) error { return do(ctx, i, s) })
 			return errs[i]
 		})
 	}
-	if err := g.Wait(); err != nil {
+	r.gate.over()
+	if err := cmp.Or(g.Wait(), ctx.Err()); err != nil {
 		return failures(ctx, err, errs)
 	}
 	return nil
@@ -124,7 +128,7 @@ func (r *run) write(ctx context.Context, s plan.Step, note func(string)) (etag s
 	if err := r.keep(ctx, s, note); err != nil {
 		return "", err
 	}
-	err = r.persist(ctx, note, func() (err error) {
+	err = r.persist(ctx, func(text string) { r.gate.slowDown(); note(text) }, func() (err error) {
 		if s.Op == plan.OpHeaders {
 			etag, err = r.rewrite(ctx, s.Object, s.Old)
 		} else {

@@ -77,7 +77,7 @@ type Store struct {
 	prefix string
 	region string
 	// careful repeats only what was certainly refused; for conditional writes.
-	careful   aws.Retryer
+	careful   telling
 	partSize  int64 // bytes of one part of a multipart upload
 	copyParts int64 // bytes of one part of a multipart copy
 	foreign   bool  // whether the service is another than AWS
@@ -100,6 +100,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store s3://%s: %w", o.Bucket, err)
 	}
+	repeats := cfg.Retryer
+	cfg.Retryer = func() aws.Retryer { return telling{repeats().(aws.RetryerV2)} }
 	client := awss3.NewFromConfig(cfg, func(c *awss3.Options) {
 		if o.Endpoint != "" {
 			c.BaseEndpoint = &o.Endpoint
@@ -110,7 +112,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	})
 	return &Store{
 		client: client, bucket: o.Bucket, prefix: o.Prefix, region: cfg.Region, foreign: client.Options().BaseEndpoint != nil,
-		careful:  session.EffectFree(cfg.RetryMaxAttempts, onRetry, codeConflict),
+		careful:  telling{session.EffectFree(cfg.RetryMaxAttempts, onRetry, codeConflict).(aws.RetryerV2)},
 		partSize: putLimit, copyParts: copyPartSize, quick: newQuick(client.Options()),
 	}, nil
 }
