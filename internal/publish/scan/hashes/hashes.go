@@ -19,8 +19,8 @@
 // name without its bytes) the checksums notice, and then the next scan reads
 // every file. Package durable would prevent that, and would hold each deploy up
 // for a disk to say so: 4 ms instead of 2 for 20,000 files on the machine that
-// this was written on, 10 or more on a spinning one. Left out, too, is
-// secrecy from whoever may read the project's files as their owner.
+// this was written on. Left out, too, is secrecy from whoever may read the
+// project's files as their owner.
 package hashes
 
 import (
