@@ -142,6 +142,7 @@ func newDiffer(in Input, want site.Manifest) *differ {
 func (d *differ) merge() {
 	want, have := d.in.Site.Objects(), d.in.Live.Objects
 	d.after, d.still = make([]site.Object, 0, len(want)), make([]*site.Object, 0, len(have))
+	d.steps = make([]Step, 0, max(len(want)-len(have), 0)) // a first deploy's are many
 	for len(want) > 0 || len(have) > 0 {
 		switch {
 		case len(have) == 0 || len(want) > 0 && want[0].Key < have[0].Object.Key:
