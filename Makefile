@@ -3,7 +3,7 @@
 GO ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build run test check race
+.PHONY: build run test check race docs
 
 build: ## the program, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/freshet ./cmd/freshet
@@ -16,6 +16,9 @@ test: ## every test; no network, no credentials
 
 race: ## again where goroutines live, with the race detector
 	$(GO) test -race -shuffle=on ./internal/publish/... ./internal/cloud/... ./internal/testenv/...
+
+docs: ## the command reference, from what the program says
+	$(GO) run ./cmd/freshet docs docs
 
 check: ## format, vet, staticcheck, layers, tidy modules
 	@unformatted=$$(gofmt -l cmd internal); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
