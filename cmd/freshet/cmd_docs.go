@@ -58,6 +58,7 @@ func reference(root *cobra.Command) (manual.Reference, error) {
 		return manual.Reference{}, err
 	}
 	ref := manual.Reference{Program: described(root), Global: flagsOf(root.PersistentFlags()), Exits: exits}
+	ref.Program.Usage = root.Name() + " COMMAND [flags]"
 	for _, cmd := range root.Commands() {
 		if cmd.IsAvailableCommand() {
 			ref.Commands = append(ref.Commands, described(cmd))
