@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -88,3 +89,59 @@ func TestManPages(t *testing.T) {
 		}
 	}
 }
+
+// Every command line of freshet in the documents names a command, and flags
+// that the command has.
+func TestDocumentsNameCommandsAndFlagsThatAreThere(t *testing.T) {
+	known := map[string]map[string]bool{}
+	ref := programReference(t)
+	for _, c := range ref.Commands {
+		flags := map[string]bool{"help": true}
+		for _, f := range append(c.Flags, ref.Global...) {
+			flags[f.Name] = true
+		}
+		known[strings.TrimPrefix(c.Name, "freshet ")] = flags
+	}
+	known["help"], known["docs"] = map[string]bool{}, map[string]bool{"man": true}
+	files, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, file := range append(files, filepath.Join("..", "..", "README.md")) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Base(file) == "commands.md" {
+			continue // what the program itself says
+		}
+		lines := inlineCommand.FindAllStringSubmatch(string(text), -1)
+		for _, block := range shellBlock.FindAllString(string(text), -1) {
+			lines = append(lines, typedCommand.FindAllStringSubmatch(block, -1)...)
+		}
+		for _, m := range lines {
+			seen++
+			flags, ok := known[m[1]]
+			if !ok {
+				t.Errorf("%s: there is no command in %q", file, m[0])
+				continue
+			}
+			for _, f := range longFlag.FindAllStringSubmatch(m[2], -1) {
+				if !flags[f[1]] {
+					t.Errorf("%s: freshet %s has no flag --%s", file, m[1], f[1])
+				}
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("found only %d command lines", seen)
+	}
+}
+
+var (
+	inlineCommand = regexp.MustCompile("`freshet ([a-z]+)([^`&;|]*)`")
+	shellBlock    = regexp.MustCompile("(?s)\n```(?:sh|console)\n.*?\n```\n")
+	typedCommand  = regexp.MustCompile(`(?m)^ *(?:\$ )?freshet ([a-z]+)([^&;|\n]*)`)
+	longFlag      = regexp.MustCompile(`\s--([a-z][a-z-]*)`)
+)
