@@ -3,8 +3,8 @@
 // One Edge serves one distribution. It is an http.Handler in front of origins that are http.RoundTrippers.
 //
 // It promises:
-//   - When Invalidate has returned, no request that begins later is answered with what the origin has neither sent nor proved, bytes and headers,
-//     in answer to a request that began later, too. A fill that raced the invalidation serves at most the viewers who were already waiting for it.
+//   - When Invalidate has returned, no request that begins later is answered with what the items cover, unless the origin has been asked
+//     after that and has proved it to be the same, bytes and headers. A fill that raced the invalidation serves at most the viewers who were already waiting for it.
 //   - What no invalidation covers stays cached until it expires or the budgets of memory and disk evict it; with a disk tier, a restart too.
 //   - However many viewers wait for one key, the origin gets one request, and the body streams to all of them as it arrives.
 //   - A truncated or failed origin body is never stored, and its viewers see an aborted response, never a short 200.
