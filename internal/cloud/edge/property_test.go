@@ -66,7 +66,6 @@ type asked struct {
 	serial  int // of the body it brings: its own, or with a 304 the confirmed one's
 	tags    []string
 	state   state       // that it brings; with a 304, what the confirmed object came with
-	settled bool        // its Last-Modified was 2 s before its Date
 	start   int         // tick. For a body: when the origin was last known to have it
 	confirm bool        // it is answered with 304
 	covered bool        // ... to an object that an invalidation covers
