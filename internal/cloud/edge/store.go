@@ -30,14 +30,14 @@ type object struct {
 
 	original http.Header // the origin's Etag and Content-Length where the edge has compressed the body; nil otherwise
 
-	evidence  *evidence    // what lets the origin prove it after an invalidation; nil where nothing does. Not kept on the disk
-	withdrawn atomic.Int64 // when an invalidation was found to cover it, in Unix nanoseconds; 0 for not. From then on it serves nobody
-
 	checked atomic.Uint64 // purge sequence up to which no invalidation covers it
 	retry   atomic.Int64  // do not ask a failing origin again before, in Unix nanoseconds
 	hits    atomic.Int64
 
 	prepared atomic.Pointer[prepared] // for Hit, once asked for
+
+	evidence  *evidence    // what lets the origin prove it after an invalidation; nil where nothing does. Not kept on the disk
+	withdrawn atomic.Int64 // when an invalidation was found to cover it, in Unix nanoseconds; 0 for not. From then on it serves nobody
 }
 
 // resting says whether the origin failed so recently that the stale object is served without asking.
@@ -138,10 +138,13 @@ func (s *store) get(key cacheKey) *object {
 
 // clean checks o against the purge log, remembers the answer, and takes o out of use if it is covered.
 func (s *store) clean(o *object) bool {
+	since := purge.Sequence(o.checked.Load())
+	if since >= s.log.Current() {
+		return true // a withdrawn object is never checked as far as that
+	}
 	if o.withdrawn.Load() != 0 {
 		return false
 	}
-	since := purge.Sequence(o.checked.Load())
 	covered, at := s.log.Covered(o.key.uri, o.tags, since)
 	if covered {
 		s.withdraw(o)
