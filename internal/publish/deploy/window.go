@@ -98,13 +98,12 @@ func (w *window) settle(n int) {
 	w.rate, w.narrower, w.resting, w.rested = 0, 0, n, n
 }
 
-// slowDown halves the window.
+// slowDown halves the window, and keeps it as it is for a while.
 func (w *window) slowDown(now time.Time) {
-	if w.slow && now.Sub(w.slowed) < calm {
-		return
+	if !w.slow || now.Sub(w.slowed) >= calm {
+		w.size = max(w.size/2, w.least)
+		w.slow, w.slowed = true, now
 	}
-	w.size = max(w.size/2, w.least)
-	w.slow, w.slowed = true, now
 	w.began = time.Time{}
 	w.settle(rest)
 }

@@ -31,6 +31,7 @@ func TestWindow(t *testing.T) {
 		{"slow down, once for all", 32, []float64{no, no, no}, 16},
 		{"slow down from what paid", 32, []float64{100, 150, no}, 36},
 		{"slowly up again", 32, []float64{no, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 20},
+		{"not up while it is told to slow down", 32, []float64{1e6, no, 1e6, 1e6, 1e6, 1e6, no, 1e6, 1e6, 1e6, 1e6, no, 1e6, 1e6, 1e6, 1e6}, 24},
 		{"one alone", 1, []float64{100, 200, no, 100}, 1},
 		{"two", 2, []float64{no}, 2},
 	}
