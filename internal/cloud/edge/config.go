@@ -29,7 +29,8 @@ type Origin struct {
 	S3        bool              // an S3 REST endpoint: errors are cached for one second at least
 
 	// Dated says that every write of an object, also one that changes its headers alone, gives it a later Last-Modified,
-	// as Amazon S3 does. Other S3 stores may not, so that after an invalidation their objects are fetched anew, whole.
+	// as Amazon S3 does. Other S3 stores (S3, or X-Amz headers in their responses) may not, so that after an invalidation their objects are
+	// fetched anew, whole.
 	// It is not asked of other HTTP servers.
 	Dated bool
 }

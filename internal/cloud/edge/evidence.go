@@ -68,8 +68,13 @@ func ofParts(etag string) bool {
 // dates says whether the origin's Last-Modified tells of every write. An S3 store that is not known to be Amazon's may keep it where headers
 // change: versitygw 1.8.0 does, for a copy onto itself.
 func (o *Origin) dates(h http.Header) bool {
-	if o.S3 || h["X-Amz-Request-Id"] != nil || h["X-Amz-Id-2"] != nil {
+	if o.Dated || o.S3 {
 		return o.Dated
+	}
+	for name := range h {
+		if strings.HasPrefix(name, "X-Amz-") && !strings.HasPrefix(name, "X-Amz-Cf-") {
+			return false
+		}
 	}
 	return true
 }

@@ -141,24 +141,21 @@ func (e *Edge) reclaimWithdrawn() {
 			return
 		}
 		for e.store.withdrawn.Load() > 0 {
-			pause := time.NewTimer(reclaimPause)
-			select {
-			case <-pause.C:
-			case <-e.ctx.Done():
-				pause.Stop()
+			if !e.rest(reclaimPause) {
 				return
 			}
-			e.store.reclaim()
+			e.store.reclaim(e.gently())
 		}
 	}
 }
 
-// reclaim drops what was withdrawn long enough ago.
-func (s *store) reclaim() {
+// reclaim drops what was withdrawn long enough ago, and calls pace after each object.
+func (s *store) reclaim(pace func()) {
 	until := s.now().Add(-withdrawnFor).UnixNano()
 	for _, o := range s.cache.All() {
 		if at := o.withdrawn.Load(); at != 0 && at <= until {
 			s.drop(o)
 		}
+		pace()
 	}
 }
