@@ -49,12 +49,13 @@ var allowed = map[string][]string{
 	"publish/remote/viewer":     {"site", "publish/remote"},
 	"publish/remote/remotetest": {"site", "publish/remote"},
 
-	"project/config": {"nearest"},
-	"project/detect": {"project/habit"},
-	"project/habit":  {},
-	"project/schema": {"project/config"},
-	"project/setup":  {"project/config", "project/detect", "project/habit", "project/schema"},
-	"project/build":  {},
+	"project/config":          {"nearest"},
+	"project/detect":          {"project/habit"},
+	"project/habit":           {},
+	"project/schema":          {"project/config"},
+	"project/schema/generate": {"project/schema"},
+	"project/setup":           {"project/config", "project/detect", "project/habit", "project/schema"},
+	"project/build":           {},
 
 	"project/revision": {},
 
