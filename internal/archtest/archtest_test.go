@@ -54,7 +54,7 @@ var allowed = map[string][]string{
 	"project/habit":           {},
 	"project/schema":          {"project/config"},
 	"project/schema/generate": {"project/schema"},
-	"project/setup":           {"project/config", "project/detect", "project/habit", "project/schema"},
+	"project/setup":           {"durable", "project/config", "project/detect", "project/habit", "project/schema"},
 	"project/build":           {},
 
 	"project/revision": {},
