@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"github.com/freshet/freshet/internal/project/config"
 	"github.com/freshet/freshet/internal/project/schema"
 	"github.com/freshet/freshet/internal/project/setup"
+	"github.com/freshet/freshet/internal/ui"
 )
 
 // initFlags are the flags of init that are no answers.
@@ -95,9 +97,13 @@ func (a *app) init(ctx context.Context, f initFlags, given setup.Given) error {
 	if err != nil {
 		return err
 	}
-	answers, from, err := facts.Decide(given, a.asker(ctx, f))
+	ask := a.asker(ctx, f)
+	answers, from, err := facts.Decide(given, ask)
 	if err != nil {
-		return explainInit(err)
+		return a.explainInit(err)
+	}
+	if ask != nil {
+		fmt.Fprintln(a.stderr)
 	}
 	schemaFile := f.schema
 	switch {
@@ -136,11 +142,11 @@ func (a *app) writeInit(d initDone, dryRun bool) error {
 	}
 	if d.schema != "" {
 		if err := setup.WriteSchema(d.schema); err != nil {
-			return explainInit(err)
+			return a.explainInit(err)
 		}
 	}
 	if err := setup.Create(d.file, text); err != nil {
-		return explainInit(err)
+		return a.explainInit(err)
 	}
 	if a.json {
 		return a.answer(a.initJSON(d, true))
@@ -172,7 +178,7 @@ func (a *app) configPlace() (file string, there bool, err error) {
 }
 
 func configExists(file string) error {
-	return refused(fmt.Sprintf("change it by hand; to begin anew, type `mv %s %s.old` first. `freshet init --dry-run` prints what init would write", shown(file), shown(file)),
+	return refused("change it by hand (`freshet plan` shows what it does), or move it away first; `freshet init --dry-run` prints what init would write",
 		"%s is there already; it was left as it is", shown(file))
 }
 
@@ -202,14 +208,14 @@ func isTerminal(stream any) bool {
 }
 
 // explainInit gives the errors of init their hints.
-func explainInit(err error) error {
+func (a *app) explainInit(err error) error {
 	const again = "nothing was written; `freshet init` starts again, `freshet init --yes` asks nothing"
 	var undecided *setup.Undecided
 	var mistake *setup.Mistake
 	switch {
 	case errors.As(err, &undecided):
 		like, _, _ := strings.Cut(undecided.Like, " ")
-		return usage(fmt.Sprintf("say which: freshet init --%s %s", undecided.Flag, like), "%w", err)
+		return usage(fmt.Sprintf("say which: freshet init%s --%s %s", a.whichProject(), undecided.Flag, like), "%w", err)
 	case errors.As(err, &mistake):
 		return usage("`freshet init --help` shows what each flag takes; nothing was written", "%w", err)
 	case errors.Is(err, setup.ErrNoAnswer), errors.Is(err, context.Canceled):
@@ -230,17 +236,11 @@ func (a *app) showInit(d initDone) {
 	if d.facts.Generated && d.facts.Generator.Name != "npm" {
 		a.say("%s, by its %s", d.facts.Generator.Name, d.facts.Generator.Marker)
 	}
-	row := func(name, value, from string) {
-		if value != "" {
-			a.say("  %-13s %-28s  %s", name, value, from)
-		}
-	}
-	row("site", d.answers.Site, d.from.Site)
-	row("build", d.answers.Build, d.from.Build)
-	row("bucket", d.answers.Bucket, d.from.Bucket)
-	row("region", d.answers.Region, d.from.Region)
-	row("endpoint", d.answers.Endpoint, "")
-	row("distribution", strings.Join(d.answers.Distributions, ", "), d.from.Distribution)
+	x := d.answers
+	a.inColumns([][]string{
+		{"site", x.Site, d.from.Site}, {"build", x.Build, d.from.Build}, {"bucket", x.Bucket, d.from.Bucket}, {"region", x.Region, d.from.Region},
+		{"endpoint", x.Endpoint, ""}, {"distribution", strings.Join(x.Distributions, ", "), d.from.Distribution},
+	})
 	if notes := d.facts.Notes(d.answers, exec.LookPath); len(notes) > 0 {
 		a.say("")
 		for _, note := range notes {
@@ -254,8 +254,29 @@ func (a *app) showInit(d initDone) {
 		written += ", and " + shown(d.schema) + " so that editors know its keys"
 	}
 	a.say("\n%s.\n\nNext, type", written)
-	for _, step := range d.answers.Next(a.whichProject()) {
-		a.say("  %-40s  %s", step.Command, step.Why)
+	var next [][]string
+	for _, step := range x.Next(a.whichProject()) {
+		next = append(next, []string{step.Command, step.Why})
+	}
+	a.inColumns(next)
+}
+
+// inColumns prints rows whose second cell is not empty, each cell below those
+// of its column.
+func (a *app) inColumns(rows [][]string) {
+	rows = slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })
+	widths := map[int]int{}
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], ui.Columns(cell))
+		}
+	}
+	for _, row := range rows {
+		line := ""
+		for i, cell := range row {
+			line += "  " + cell + strings.Repeat(" ", widths[i]-ui.Columns(cell))
+		}
+		a.say("%s", strings.TrimRight(line, " "))
 	}
 }
 

@@ -60,8 +60,15 @@ func unknown(c habit.Command) string {
 	if strings.HasSuffix(c.Tool, "create-invalidation") || strings.Contains(c.Tool, "invalidate-cloudfront") || c.Bucket != "" {
 		flag, what = "--distribution", "the distribution"
 	}
+	var names []string
+	for _, name := range c.Unknown {
+		if strings.Trim(name, "0123456789@*") == "" {
+			name = "its arguments"
+		}
+		names = append(names, name)
+	}
 	return fmt.Sprintf("%s (%s) takes %s from %s, which the file does not set: write it into the config, or say %s.",
-		c.Place(), c.Tool, what, strings.Join(c.Unknown, " and "), flag)
+		c.Place(), c.Tool, what, strings.Join(slices.Compact(names), " and "), flag)
 }
 
 // strays are files beside a plain site that nobody wants to publish.
