@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -198,7 +197,7 @@ func (a *app) asker(ctx context.Context, f initFlags) setup.Ask {
 		return nil
 	}
 	fmt.Fprintf(a.stderr, "Enter takes what stands in brackets; %q means that there is none.\n\n", setup.None)
-	terminal := setup.NewTerminal(ctx, a.stdin.(io.Reader), a.stderr)
+	terminal := setup.NewTerminal(ctx, a.stdin, a.stderr)
 	return func(q setup.Question) (string, error) { return terminal.Ask(ctx, q) }
 }
 
