@@ -47,6 +47,9 @@ func (f Facts) notesOnPlaces(a Answers) []string {
 			place.From[0].Place(), place.Source, a.Site))
 	}
 	for _, c := range f.Commands {
+		if _, err := checker("bucket")(c.Bucket); err != nil {
+			notes = append(notes, fmt.Sprintf("%s publishes to %q, which cannot be a bucket's name: an example that nobody filled in?", c.Place(), c.Bucket))
+		}
 		if len(c.Unknown) > 0 && (a.Bucket == "" || len(a.Distributions) == 0 || a.Distributions[0] == "auto") {
 			notes = append(notes, unknown(c))
 		}

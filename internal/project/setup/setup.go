@@ -109,16 +109,26 @@ func (f Facts) findSite() (site, why string, err error) {
 }
 
 // sent is the folder that old commands published and where it stands, if all
-// of them agree.
+// of them agree. Commands whose bucket is not known count if there are no
+// others.
 func (f Facts) sent() (folder, from string) {
+	var commands []habit.Command
 	for _, p := range f.Places {
-		if p.Source == "" || p.Source == folder {
+		first := p.From[0]
+		first.Source = p.Source
+		commands = append(commands, first)
+	}
+	if len(commands) == 0 {
+		commands = f.Commands
+	}
+	for _, c := range commands {
+		if c.Source == "" || c.Source == folder {
 			continue
 		}
 		if folder != "" {
 			return "", ""
 		}
-		folder, from = p.Source, p.From[0].Place()
+		folder, from = c.Source, c.Place()
 	}
 	info, err := os.Stat(filepath.Join(f.dir, filepath.FromSlash(folder)))
 	if err != nil && !f.Generated || err == nil && !info.IsDir() {

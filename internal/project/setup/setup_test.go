@@ -68,6 +68,10 @@ func TestDecide(t *testing.T) {
 			Origins{"what package.json:1 publishes", "npm, by package.json", "package.json:1", "found by the bucket behind it", ""},
 		},
 		{
+			"a script with an argument", map[string]string{"deploy.sh": "aws s3 sync src s3://$1", "src/index.html": ""}, nil,
+			Answers{Site: "src", Target: "production"}, Origins{Site: "what deploy.sh:1 publishes"},
+		},
+		{
 			"several distributions", map[string]string{"index.html": ""}, Given{"bucket": "s3://bbb/blog/", "distribution": "E1234567, E2345678"},
 			Answers{Site: ".", Target: "production", Bucket: "s3://bbb/blog", Distributions: []string{"E1234567", "E2345678"}},
 			Origins{Site: "the folder itself"},
@@ -215,6 +219,24 @@ func TestTextOfTheSeed(t *testing.T) {
 		if !strings.Contains(notes, part) {
 			t.Errorf("notes %q; want %q in them", notes, part)
 		}
+	}
+}
+
+func TestNotesOnExamples(t *testing.T) {
+	facts, err := Look(project(t, map[string]string{"_config.yml": "", "Makefile": "B=XXXX\nup:\n\taws s3 sync _site s3://$(B)\n\taws s3 sync _site s3://$(C)\n"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, _, err := facts.Decide(nil, nil)
+	if err != nil || answers.Bucket != "" {
+		t.Fatalf("%+v, %v", answers, err)
+	}
+	want := []string{
+		`Makefile:3 publishes to "XXXX", which cannot be a bucket's name: an example that nobody filled in?`,
+		"Makefile:4 (aws s3 sync) takes the bucket from C, which the file does not set: write it into the config, or say --bucket.",
+	}
+	if diff := cmp.Diff(facts.Notes(answers, func(string) (string, error) { return "", nil }), want); diff != "" {
+		t.Error(diff)
 	}
 }
 
