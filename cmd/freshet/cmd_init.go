@@ -39,7 +39,8 @@ already publishes the site (aws s3 sync, create-invalidation, s3deploy, hugo
 deploy, s3cmd, s5cmd, rclone), bucket and distribution come from there.
 
 On a terminal it asks, and Enter takes what it proposes; elsewhere, and with
---yes, it takes the proposals. "none" as an answer means that there is none. A
+--yes, it takes the proposals. "none" as an answer means that there is none. The
+target with the bucket is called production, or what --target says. A
 freshet.yaml that is there is never replaced.
 
 The schema that editors complete freshet.yaml with is written beside it, since
