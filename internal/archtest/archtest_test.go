@@ -52,9 +52,13 @@ var allowed = map[string][]string{
 	"publish/remote/viewer":     {"site", "publish/remote"},
 	"publish/remote/remotetest": {"site", "publish/remote"},
 
-	"project/config": {"nearest"},
-	"project/detect": {},
-	"project/build":  {},
+	"project/config":          {"nearest"},
+	"project/detect":          {"project/habit"},
+	"project/habit":           {},
+	"project/schema":          {"project/config"},
+	"project/schema/generate": {"project/schema"},
+	"project/setup":           {"durable", "project/config", "project/detect", "project/habit", "project/schema"},
+	"project/build":           {},
 
 	"project/revision": {},
 
@@ -96,7 +100,7 @@ var exclusive = map[string][]string{
 }
 
 // pure packages decide and do nothing: no context, no files, no network.
-var pure = []string{"site", "publish/rules", "publish/invalidation", "publish/invalidation/cover", "publish/plan"}
+var pure = []string{"site", "publish/rules", "publish/invalidation", "publish/invalidation/cover", "publish/plan", "project/habit"}
 
 var impure = []string{"context", "os", "io/fs", "net", "net/http", "os/exec", "math/rand", "math/rand/v2", "crypto/rand"}
 
