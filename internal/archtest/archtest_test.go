@@ -52,6 +52,7 @@ var allowed = map[string][]string{
 	"project/config": {"nearest"},
 	"project/detect": {},
 	"project/build":  {},
+	"project/dev":    {},
 
 	"project/revision": {},
 
@@ -90,6 +91,7 @@ var exclusive = map[string][]string{
 	"github.com/klauspost/compress": {"publish/release", "cloud/edge"},
 	"github.com/andybalholm/brotli": {"cloud/edge"},
 	"github.com/gofrs/flock":        {"presence"},
+	"github.com/fsnotify/fsnotify":  {"project/dev"},
 }
 
 // pure packages decide and do nothing: no context, no files, no network.
