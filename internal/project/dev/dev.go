@@ -135,7 +135,7 @@ func Run(ctx context.Context, o Options) error {
 	hub := newHub()
 	stop := serve(o, hub)
 	defer stop()
-	return (&loop{opts: o, watcher: w, hub: hub, own: map[string]int{}, seen: map[string]string{}}).run(ctx)
+	return (&loop{opts: o, watcher: w, hub: hub, own: map[string]int{}, told: map[string]bool{}}).run(ctx)
 }
 
 // serve answers browsers until the function that it returns has returned.

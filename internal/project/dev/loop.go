@@ -2,11 +2,9 @@ package dev
 
 import (
 	"context"
-	"crypto/sha256"
-	"fmt"
-	"io"
-	"os"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -19,21 +17,20 @@ type loop struct {
 	started bool // the first round is over
 
 	// What changes while a build runs may be the build's own work.
-	began, ended time.Time         // of the last build
-	own          map[string]int    // in how many builds, one after another, a path changed and nothing else did
-	seen         map[string]string // the content of what has changed, by path
+	began, ended time.Time       // of the last build
+	told         map[string]bool // which paths have been reported as the build's own
+	own          map[string]int  // in how many builds, one after another, a path changed and nothing else did
 }
 
-// lag is how long after its end a build's last writes may be reported.
-const lag = 100 * time.Millisecond
-
-// strikes is how often a file has to change during builds that only such files
-// had started before it is taken for the build's own.
-const strikes = 3
-
-// maxHashed bounds the files that are compared by content, in bytes; larger
-// ones are compared by size and time.
-const maxHashed = 16 << 20
+// A file that changed during strikes builds, one after another, and nothing else
+// at any other time, is the build's own. From the second on, a build that only
+// such files ask for begins after a pause, in which somebody who saves again and
+// again would show. Nothing is lost until then: each of these builds sees all
+// that was saved before.
+const (
+	strikes = 4
+	pauses  = 20 // a pause is that many times Options.Quiet
+)
 
 // run does a first round, then one for each burst of changes, until ctx ends.
 func (l *loop) run(ctx context.Context) error {
@@ -46,18 +43,40 @@ func (l *loop) run(ctx context.Context) error {
 	}
 	l.round(ctx, nil)
 	for {
-		changes, err := l.watcher.next(ctx, l.opts.Quiet)
+		found, err := l.wait(ctx)
 		if err != nil {
 			return nil // ctx has ended
 		}
-		paths, own := l.sift(changes)
-		if len(own) > 0 {
-			l.report(Round{Time: l.opts.Now(), Own: own})
+		if len(found.own) > 0 {
+			l.report(Round{Time: l.opts.Now(), Own: found.own})
 		}
-		if len(paths) > 0 {
-			l.round(ctx, paths)
+		if len(found.paths) > 0 {
+			l.round(ctx, found.paths)
 		}
 	}
+}
+
+// found is what changed.
+type found struct {
+	paths    []string // that make a round necessary
+	own      []string // that are left out from now on
+	doubtful bool     // the paths may be the build's own work
+}
+
+// wait waits for changes.
+func (l *loop) wait(ctx context.Context) (found, error) {
+	changes, err := l.watcher.next(ctx, l.opts.Quiet)
+	f := l.sift(changes)
+	if err != nil || !f.doubtful {
+		return f, err
+	}
+	pause, stop := context.WithTimeout(ctx, pauses*l.opts.Quiet)
+	defer stop()
+	if changes, err = l.watcher.next(pause, l.opts.Quiet); err == nil {
+		more := l.sift(changes)
+		f.paths = slices.Compact(slices.Sorted(slices.Values(append(f.paths, more.paths...))))
+	}
+	return f, ctx.Err()
 }
 
 // take makes a project the one that is watched and built.
@@ -69,60 +88,30 @@ func (l *loop) take(p Project) error {
 	return nil
 }
 
-// sift leaves out what a build has changed itself: files with the content that
-// they had before, and those that change with every build. It returns the paths
-// that make a round necessary, and those that are left out from now on.
-func (l *loop) sift(changes []change) (paths, own []string) {
+// sift leaves out what changes with every build.
+func (l *loop) sift(changes []change) (f found) {
 	elsewhere := false // something has changed that no build can have
 	for _, c := range changes {
-		content := fingerprint(c.path)
-		same := l.seen[c.path] == content
-		l.seen[c.path] = content
-		during := !c.at.Before(l.began) && c.at.Before(l.ended.Add(lag))
-		switch {
-		case !during:
+		if during := !c.at.Before(l.began) && !c.at.After(l.ended); !during {
 			elsewhere = true
 			delete(l.own, c.path)
-		case same || l.own[c.path] >= strikes:
-			continue
-		default:
+		} else if l.own[c.path] < strikes {
 			l.own[c.path]++
-			if l.own[c.path] == strikes {
-				own = append(own, l.name(c.path))
-				continue
-			}
+			f.doubtful = f.doubtful || l.own[c.path] > 1
 		}
-		paths = append(paths, l.name(c.path))
+		switch {
+		case l.own[c.path] < strikes:
+			f.paths = append(f.paths, l.name(c.path))
+		case !l.told[c.path]:
+			l.told[c.path] = true
+			f.own = append(f.own, l.name(c.path))
+		}
 	}
 	if elsewhere {
-		for path, n := range l.own {
-			if n < strikes {
-				delete(l.own, path)
-			}
-		}
+		f.doubtful = false
+		maps.DeleteFunc(l.own, func(_ string, n int) bool { return n < strikes })
 	}
-	return paths, own
-}
-
-// fingerprint stands for the content of a path.
-func fingerprint(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return "none"
-	}
-	defer f.Close() // read only: nothing can be lost
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return "none"
-	}
-	if info.Size() > maxHashed {
-		return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
-	}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "none"
-	}
-	return string(h.Sum(nil))
+	return f
 }
 
 // name is how people know a path.
@@ -166,10 +155,10 @@ func (l *loop) steps(ctx context.Context, r *Round) {
 		r.Step = StepBuild
 		var out tail
 		l.began = l.opts.Now()
-		l.ended = l.began.Add(24 * time.Hour) // not yet
 		r.Err = l.project.Build(ctx, &out)
+		r.Built, r.Output = l.opts.Now().Sub(l.began), out.lines()
+		l.watcher.catchUp(ctx)
 		l.ended = l.opts.Now()
-		r.Built, r.Output = l.ended.Sub(l.began), out.lines()
 		if r.Err != nil {
 			return
 		}

@@ -42,8 +42,8 @@ func (t *tail) lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	kept := t.kept
-	if t.cut {
-		_, kept, _ = bytes.Cut(kept, []byte("\n"))
+	if i := bytes.IndexByte(kept, '\n'); t.cut && i >= 0 {
+		kept = kept[i+1:]
 	}
 	text := strings.TrimRight(control.ReplaceAllString(strings.ToValidUTF8(string(kept), "\ufffd"), ""), " \t\r\n")
 	if text == "" {

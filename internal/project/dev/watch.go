@@ -36,6 +36,8 @@ type watcher struct {
 	notify *fsnotify.Watcher
 	now    func() time.Time
 	news   chan struct{} // has one value while pending may be new
+	mark   string        // a file of the watcher's own, whose change tells that all before it are reported
+	marked chan struct{} // has one value when it is
 	done   sync.WaitGroup
 
 	// mu guards what follows; held while folders are read and added.
@@ -43,9 +45,9 @@ type watcher struct {
 	scope   scope
 	pending map[string]time.Time
 	known   map[string]bool // the files that were there when they were last looked at
-	first   time.Time // when the oldest pending change was noticed
-	last    time.Time // when the newest was
-	err     error     // why not everything is watched
+	first   time.Time       // when the oldest pending change was noticed
+	last    time.Time       // when the newest was
+	err     error           // why not everything is watched
 }
 
 func newWatcher(now func() time.Time) (*watcher, error) {
@@ -53,7 +55,18 @@ func newWatcher(now func() time.Time) (*watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch for changes: %w", watchError(err))
 	}
-	w := &watcher{notify: notify, now: now, news: make(chan struct{}, 1), pending: map[string]time.Time{}, known: map[string]bool{}}
+	w := &watcher{
+		notify: notify, now: now, news: make(chan struct{}, 1), marked: make(chan struct{}, 1),
+		pending: map[string]time.Time{}, known: map[string]bool{},
+	}
+	dir, err := os.MkdirTemp("", "freshet-dev-")
+	if err == nil {
+		w.mark = filepath.Join(dir, "mark")
+		err = watchError(notify.Add(dir))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("watch for changes: %w", err), notify.Close())
+	}
 	w.done.Go(w.collect)
 	return w, nil
 }
@@ -62,6 +75,28 @@ func newWatcher(now func() time.Time) (*watcher, error) {
 func (w *watcher) close() {
 	_ = w.notify.Close() // nothing was written
 	w.done.Wait()
+	_ = os.RemoveAll(filepath.Dir(w.mark)) // an empty folder for temporary files
+}
+
+// catchUp waits until all that has changed so far is pending. inotify reports
+// in order; where another system does not, or nothing is reported, it waits no
+// longer than a moment.
+func (w *watcher) catchUp(ctx context.Context) {
+	const moment = 250 * time.Millisecond
+	select {
+	case <-w.marked: // of a call before that did not wait for it
+	default:
+	}
+	if os.WriteFile(w.mark, nil, 0o600) != nil {
+		return
+	}
+	defer func() { _ = os.Remove(w.mark) }() // made anew by the next call
+	ctx, stop := context.WithTimeout(ctx, moment)
+	defer stop()
+	select {
+	case <-w.marked:
+	case <-ctx.Done():
+	}
 }
 
 // set says which paths count from now on. What is watched beyond them is not
@@ -146,6 +181,15 @@ func (w *watcher) collect() {
 // and backups make them.
 func (w *watcher) take(e fsnotify.Event) {
 	if e.Op == fsnotify.Chmod {
+		return
+	}
+	if e.Name == w.mark {
+		if e.Has(fsnotify.Create) {
+			select {
+			case w.marked <- struct{}{}:
+			default:
+			}
+		}
 		return
 	}
 	w.mu.Lock()
