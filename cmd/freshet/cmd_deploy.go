@@ -46,6 +46,7 @@ func (a *app) deployCommand() *cobra.Command {
 	flags.StringVar(&f.plan, "plan", "", "carry out exactly the plan in this `file`, or refuse")
 	flags.BoolVar(&f.resume, "resume", false, "only finish the run that was interrupted, and publish nothing else")
 	flags.StringVar(&f.revision, "revision", "", "what the site was built from: a git `commit`, NAME@TIME, or none (default: git's HEAD)")
+	a.addRehash(flags)
 	f.add(flags)
 	return cmd
 }

@@ -30,6 +30,7 @@ the bucket.`,
 	addTrust(cmd.Flags(), &f.trust)
 	cmd.Flags().StringVar(&f.out, "out", "", "store the plan in this `file`, for deploy --plan")
 	cmd.Flags().StringVar(&f.html, "html", "", "draw the plan as a page, in this `file`")
+	a.addRehash(cmd.Flags())
 	return cmd
 }
 

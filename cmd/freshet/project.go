@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -83,18 +84,19 @@ func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts := scan.Options{Ignore: ignore, Cache: scanCache(p, dir), Rehash: a.rehash, Now: a.now}
 	ctx, stop := context.WithCancel(ctx)
 	s := &scanning{dir: dir, why: why, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
-		s.files, s.err = s.read(ctx, ignore, set)
+		s.files, s.err = s.read(ctx, opts, set)
 	}()
 	return s, nil
 }
 
 // read scans the folder and says how each file is published.
-func (s *scanning) read(ctx context.Context, ignore scan.Ignore, set rules.Set) (files, error) {
-	scanned, err := scan.Folder(ctx, s.dir, scan.Options{Ignore: ignore})
+func (s *scanning) read(ctx context.Context, opts scan.Options, set rules.Set) (files, error) {
+	scanned, err := scan.Folder(ctx, s.dir, opts)
 	if err != nil {
 		return files{}, missing(err, "build the site first, or correct `site:` in freshet.yaml; nothing was sent")
 	}
@@ -127,6 +129,30 @@ func (a *app) scan(ctx context.Context, p project) (files, error) {
 	}
 	defer s.end()
 	return s.wait()
+}
+
+// scanCache is the file in which the digests of the site's files are
+// remembered, one for each folder that the project publishes. It lies in the
+// project's own .freshet, or in the user's cache folder where that would be in
+// the site's own folder, in which freshet writes nothing; "" where there is
+// neither.
+func scanCache(p project, dir string) string {
+	name := func(path string) string {
+		sum := sha256.Sum256([]byte(path))
+		return fmt.Sprintf("hashes-%x", sum[:8])
+	}
+	if inside, err := filepath.Rel(dir, p.root); err == nil && filepath.IsLocal(inside) {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return ""
+		}
+		return filepath.Join(cache, "freshet", "hashes", name(dir))
+	}
+	rel, err := filepath.Rel(p.root, dir)
+	if err != nil {
+		rel = dir // on another drive
+	}
+	return filepath.Join(p.root, ".freshet", name(filepath.ToSlash(rel)))
 }
 
 // siteFolder is the folder to publish and, where nobody named it, why it is

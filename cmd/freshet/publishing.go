@@ -37,6 +37,11 @@ func addTrust(flags *pflag.FlagSet, trust *bool) {
 		"do not list the bucket, believe the record of the last release: quicker, and what others have changed there goes unnoticed")
 }
 
+// addRehash adds the flag of the commands that read the site folder.
+func (a *app) addRehash(flags *pflag.FlagSet) {
+	flags.BoolVar(&a.rehash, "rehash", false, "read every file again, whatever is remembered of the last run")
+}
+
 func (f *publishFlags) check() error {
 	const shortest = 100 * time.Millisecond
 	switch {

@@ -10,7 +10,7 @@ import (
 )
 
 // app is one run of the program: its surroundings and the flags that every
-// command has.
+// command has, or every one that reads the site folder.
 type app struct {
 	host
 	dir        string // -C
@@ -20,6 +20,7 @@ type app struct {
 	json       bool
 	quiet      bool
 	verbose    bool
+	rehash     bool
 	reported   bool // the error has been printed as part of the JSON answer
 }
 

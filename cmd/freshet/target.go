@@ -76,7 +76,7 @@ func (a *app) open(ctx context.Context, p project, access access) (t *target, er
 	}
 	t.store, err = s3.Open(ctx, s3.Options{
 		Bucket: named.Bucket, Prefix: named.Prefix, Region: named.Region, Endpoint: named.Endpoint,
-		Credentials: keys, Isolated: t.embedded, MaxConns: 2 * jobs, OnRetry: a.retryNotes(t),
+		Credentials: keys, Isolated: t.embedded, MaxConns: 4 * jobs, OnRetry: a.retryNotes(t),
 	})
 	if err != nil {
 		return t, err

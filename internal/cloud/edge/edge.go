@@ -87,7 +87,7 @@ func New(cfg Config, opts Options) (*Edge, error) {
 	}
 	opts = opts.withDefaults()
 	log := purge.New(opts.PurgeBytes)
-	st, err := newStore(opts.MemoryBytes, log)
+	st, err := newStore(opts.MemoryBytes, log, opts.Now)
 	if err != nil {
 		return nil, fmt.Errorf("make edge: %w", err)
 	}
@@ -102,6 +102,7 @@ func New(cfg Config, opts Options) (*Edge, error) {
 	e.dist.Store(d)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.workers.Go(e.sweepWhenAsked)
+	e.workers.Go(e.reclaimWithdrawn)
 	return e, nil
 }
 
@@ -269,7 +270,8 @@ type Stats struct {
 	ObjectBytes                                            int64 // that they count for
 	MemoryBytes                                            int64 // the budget
 	Evicted                                                int64 // objects that the budget pushed out
-	Purged                                                 int64 // objects that invalidations removed, counted when found
+	Purged                                                 int64 // objects that invalidations removed or withdrew, counted when found
+	Withdrawn                                              int64 // of Objects: those that an invalidation covers and the origin may still prove; they serve nobody
 	Invalidations, InvalidationItems                       int64 // accepted
 	Purge                                                  purge.Size
 	Disk                                                   disk.Stats // zero where there is no disk tier
@@ -283,7 +285,7 @@ func (e *Edge) Stats() Stats {
 		Errors: c.errors.Load(), Redirects: c.redirects.Load(), Collapsed: c.collapsed.Load(),
 		OriginRequests: c.originRequests.Load(), BytesOut: c.bytesOut.Load(),
 		Objects: int64(e.store.cache.EstimatedSize()), ObjectBytes: int64(e.store.cache.WeightedSize()), MemoryBytes: int64(e.opts.MemoryBytes),
-		Evicted: e.store.evicted.Load(), Purged: e.store.purged.Load(),
+		Evicted: e.store.evicted.Load(), Purged: e.store.purged.Load(), Withdrawn: e.store.withdrawn.Load(),
 		Invalidations: c.invalidations.Load(), InvalidationItems: c.items.Load(), Purge: e.log.Size(),
 	}
 	if e.store.disk != nil {

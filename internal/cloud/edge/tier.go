@@ -51,7 +51,9 @@ func (s *store) closeDisk() error {
 		return nil
 	}
 	for e := range s.cache.Coldest() {
-		s.disk.Put(item(e.Value))
+		if e.Value.withdrawn.Load() == 0 {
+			s.disk.Put(item(e.Value))
+		}
 	}
 	return s.disk.Close()
 }

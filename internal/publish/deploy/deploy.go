@@ -41,9 +41,11 @@ type Options struct {
 	// invalidated.
 	Distributions []Distribution
 	Limits        invalidation.Limits // the pace of submitting
-	Jobs          int                 // requests at once; 0 means 32
-	Wait          time.Duration       // how long an invalidation may take, submitting included; 0 means 10 minutes
-	NoWait        bool                // submit the invalidation and stop with ErrPending
+	// Jobs is how many requests are made at once; 0 means 32. Uploads begin with so
+	// many and go on with as many as pay, from 2 up to 4 times Jobs; with 1, one.
+	Jobs   int
+	Wait   time.Duration // how long an invalidation may take, submitting included; 0 means 10 minutes
+	NoWait bool          // submit the invalidation and stop with ErrPending
 	// TrustRecord takes the record's word for what the bucket holds: nothing is
 	// listed, so that what others have written, or deleted, is not noticed. Where
 	// there is no record yet, or a run was interrupted, the bucket is listed all

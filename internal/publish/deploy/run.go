@@ -19,6 +19,7 @@ type run struct {
 	revision *release.Revision
 	state    release.State // the record as this run has left it
 	began    time.Time
+	gate     *gate // what all its uploads go through
 }
 
 // carryOut does what d's plan says. A plan with nothing to do sends nothing.
@@ -29,7 +30,7 @@ func (e *Engine) carryOut(ctx context.Context, hold *release.Hold, d draft, revi
 		return res, nil
 	}
 	res.Changed = true
-	r := &run{Engine: e, draft: d, hold: hold, revision: revision, state: d.live.State, began: e.opts.Now()}
+	r := &run{Engine: e, draft: d, hold: hold, revision: revision, state: d.live.State, began: e.opts.Now(), gate: newGate(e.opts.Jobs)}
 	err := r.steps(ctx, &res)
 	if errors.Is(err, ErrStale) {
 		err = errors.Join(err, r.outlived(ctx))
@@ -39,6 +40,9 @@ func (e *Engine) carryOut(ctx context.Context, hold *release.Hold, d draft, revi
 
 func (r *run) steps(ctx context.Context, res *Result) error {
 	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	if err := r.keepAll(ctx); err != nil {
 		return err
 	}
 	published, err := r.upload(ctx)

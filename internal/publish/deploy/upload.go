@@ -1,9 +1,11 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,10 +19,6 @@ import (
 func (r *run) upload(ctx context.Context) (site.Manifest, error) {
 	p := r.plan
 	objects := append([]site.Object(nil), p.Site.Objects()...)
-	index := make(map[site.Key]int, len(objects))
-	for i, o := range objects {
-		index[o.Key] = i
-	}
 	total, bytes := p.Count(plan.OpAdd, plan.OpUpdate)
 	headers, _ := p.Count(plan.OpHeaders)
 	progress := &counter{report: r.report, event: Event{Stage: StageUpload, Total: total + headers, TotalBytes: bytes}}
@@ -35,7 +33,8 @@ func (r *run) upload(ctx context.Context) (site.Manifest, error) {
 			return site.Manifest{}, err
 		}
 		for i, s := range steps {
-			objects[index[s.Object.Key]].ETag = tags[i]
+			at, _ := slices.BinarySearchFunc(objects, s.Object.Key, func(o site.Object, k site.Key) int { return cmp.Compare(o.Key, k) })
+			objects[at].ETag = tags[i] // the plan's site has what the plan uploads
 		}
 	}
 	if total+headers > 0 {
@@ -44,11 +43,17 @@ func (r *run) upload(ctx context.Context) (site.Manifest, error) {
 	return site.NewManifest(objects)
 }
 
-func inPhase(steps []plan.Step, phase plan.Phase) []plan.Step {
-	var out []plan.Step
-	for _, s := range steps {
-		if s.Phase == phase && (s.Op == plan.OpAdd || s.Op == plan.OpUpdate || s.Op == plan.OpHeaders) {
-			out = append(out, s)
+func inPhase(steps []plan.Step, phase plan.Phase) []*plan.Step {
+	return those(steps, func(s *plan.Step) bool {
+		return s.Phase == phase && (s.Op == plan.OpAdd || s.Op == plan.OpUpdate || s.Op == plan.OpHeaders)
+	})
+}
+
+func those(steps []plan.Step, is func(*plan.Step) bool) []*plan.Step {
+	var out []*plan.Step
+	for i := range steps {
+		if is(&steps[i]) {
+			out = append(out, &steps[i])
 		}
 	}
 	return out
@@ -56,12 +61,12 @@ func inPhase(steps []plan.Step, phase plan.Phase) []plan.Step {
 
 // phase carries out steps, several at once, and returns when all are done. The
 // ETags stand in the order of the steps. The first failure stops the others.
-func (r *run) phase(ctx context.Context, steps []plan.Step, progress *counter) ([]string, error) {
+func (r *run) phase(ctx context.Context, steps []*plan.Step, progress *counter) ([]string, error) {
 	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
 	tags := make([]string, len(steps))
-	err := r.each(ctx, steps, func(ctx context.Context, i int, s plan.Step) (err error) {
+	err := r.each(ctx, steps, func(ctx context.Context, i int, s *plan.Step) (err error) {
 		if tags[i], err = r.write(ctx, s, progress.tell); err != nil {
 			return fmt.Errorf("upload %s: %w", s.Object.Key, err)
 		}
@@ -71,22 +76,25 @@ func (r *run) phase(ctx context.Context, steps []plan.Step, progress *counter) (
 	return tags, err
 }
 
-// each calls do for the steps, several at once, as long as the lock is held.
-// The first failure stops the others.
-func (r *run) each(ctx context.Context, steps []plan.Step, do func(context.Context, int, plan.Step) error) error {
+// each calls do for the steps, as many at once as the run's window lets through,
+// as long as the lock is held. The first failure stops the others.
+func (r *run) each(ctx context.Context, steps []*plan.Step, do func(context.Context, int, *plan.Step) error) error {
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.opts.Jobs)
+	fence := r.fence(remote.WithThrottled(gctx, r.gate.slowDown))
+	defer fence.end()
 	errs := make([]error, len(steps))
 	for i, s := range steps {
+		if r.gate.enter(gctx) != nil {
+			break // something has failed, or the caller gave up
+		}
 		g.Go(func() error {
-			if err := gctx.Err(); err != nil {
-				return err
-			}
-			errs[i] = r.fenced(gctx, func(ctx context.Context) error { return do(ctx, i, s) })
+			defer r.gate.leave()
+			errs[i] = fence.do(func(ctx context.Context) error { return do(ctx, i, s) })
 			return errs[i]
 		})
 	}
-	if err := g.Wait(); err != nil {
+	r.gate.over()
+	if err := cmp.Or(g.Wait(), ctx.Err()); err != nil {
 		return failures(ctx, err, errs)
 	}
 	return nil
@@ -111,20 +119,16 @@ func failures(ctx context.Context, first error, errs []error) error {
 }
 
 // sent is how many bytes of files a step sends; a copy onto itself sends none.
-func sent(s plan.Step) int64 {
+func sent(s *plan.Step) int64 {
 	if s.Op == plan.OpHeaders {
 		return 0
 	}
 	return s.Object.Size
 }
 
-// write carries out one upload or header change, after what it overwrites is
-// kept.
-func (r *run) write(ctx context.Context, s plan.Step, note func(string)) (etag string, err error) {
-	if err := r.keep(ctx, s, note); err != nil {
-		return "", err
-	}
-	err = r.persist(ctx, note, func() (err error) {
+// write carries out one upload or header change.
+func (r *run) write(ctx context.Context, s *plan.Step, note func(string)) (etag string, err error) {
+	err = r.persist(ctx, func(text string) { r.gate.slowDown(); note(text) }, func() (err error) {
 		if s.Op == plan.OpHeaders {
 			etag, err = r.rewrite(ctx, s.Object, s.Old)
 		} else {
@@ -167,13 +171,27 @@ func (r *run) copy(ctx context.Context, c remote.Copy) (string, error) {
 	return r.Engine.store.Copy(ctx, c)
 }
 
-// keep copies the bytes that a step is going to destroy to the record. Where
-// they are gone already, somebody else has destroyed them since the plan was
-// made, and nothing is left to keep.
-func (r *run) keep(ctx context.Context, s plan.Step, note func(string)) error {
-	if !s.Keep {
+// keepAll copies the bytes that the run is going to destroy to the record, all
+// before the first of them goes: so they are one round trip, and not one for
+// each phase.
+func (r *run) keepAll(ctx context.Context) error {
+	keeps := those(r.plan.Steps, func(s *plan.Step) bool { return s.Keep })
+	if len(keeps) == 0 {
 		return nil
 	}
+	note := func(text string) { r.report.send(Event{Stage: StageRecord, Note: text}) }
+	return r.each(ctx, keeps, func(ctx context.Context, _ int, s *plan.Step) error {
+		if err := r.keep(ctx, s, note); err != nil {
+			return fmt.Errorf("replace %s: %w", s.Object.Key, err)
+		}
+		return nil
+	})
+}
+
+// keep copies the bytes that a step is going to destroy. Where they are gone
+// already, somebody else has destroyed them since the plan was made, and nothing
+// is left to keep.
+func (r *run) keep(ctx context.Context, s *plan.Step, note func(string)) error {
 	c := remote.Copy{
 		From: s.Old.Key, To: r.record.ContentKey(s.Old.Digest), IfETag: s.Old.ETag,
 		Headers: site.Headers{ContentType: "application/octet-stream", CacheControl: "private, no-store"},
@@ -192,11 +210,10 @@ func (r *run) keep(ctx context.Context, s plan.Step, note func(string)) error {
 // whose time is over: after the uploads, and before the invalidation, so that
 // an edge cannot fetch them again.
 func (r *run) remove(ctx context.Context) error {
-	var steps []plan.Step
 	var keys []site.Key
 	for _, s := range r.plan.Steps {
 		if s.Op == plan.OpRemove || s.Op == plan.OpSweep {
-			steps, keys = append(steps, s), append(keys, s.Object.Key)
+			keys = append(keys, s.Object.Key)
 		}
 	}
 	if len(keys) == 0 {
@@ -206,9 +223,6 @@ func (r *run) remove(ctx context.Context) error {
 		return err
 	}
 	note := func(text string) { r.report.send(Event{Stage: StageRemove, Total: len(keys), Note: text}) }
-	if err := r.each(ctx, steps, func(ctx context.Context, _ int, s plan.Step) error { return r.keep(ctx, s, note) }); err != nil {
-		return fmt.Errorf("remove: %w", err)
-	}
 	err := r.fenced(ctx, func(ctx context.Context) error {
 		return r.persist(ctx, note, func() error { return r.Engine.store.Delete(ctx, keys) })
 	})

@@ -196,25 +196,39 @@ func (p *Plan) cover(distributions []Distribution, spend Spending, still []*site
 	}
 }
 
-// choose covers u.Changed, given everything that stays as it is.
-func (u *Purge) choose(dist Distribution, spend Spending, share int, still []*site.Object) {
+// untouched counts what stays as it is, and lists it as far as there is
+// something to choose.
+func (u *Purge) untouched(dist Distribution, still []*site.Object) (out []invalidation.URL) {
+	u.LiveObjects, u.LiveBytes = 0, 0
+	if len(still) == 0 {
+		return nil
+	}
 	changed := make(map[site.Key]bool, len(u.Changed))
 	paths := make(map[site.URLPath]bool, len(u.Changed))
 	for _, c := range u.Changed {
 		changed[c.Object], paths[c.Path] = true, true
 	}
-	u.LiveObjects, u.LiveBytes = 0, 0
-	untouched := make([]invalidation.URL, 0, len(still)+1)
+	if len(u.Changed) > 0 {
+		out = make([]invalidation.URL, 0, len(still)+1)
+	}
 	tags := tagger{}
 	for _, o := range still {
 		path, shown := dist.View.Own(o.Key)
 		if !shown || paths[path] || changed[o.Key] {
 			continue
 		}
-		untouched = append(untouched, invalidation.URL{Path: path, Object: o.Key, Size: o.Size, Kind: tags.kindOf(*o, dist)})
 		u.LiveObjects++
 		u.LiveBytes += o.Size
+		if len(u.Changed) > 0 {
+			out = append(out, invalidation.URL{Path: path, Object: o.Key, Size: o.Size, Kind: tags.kindOf(*o, dist)})
+		}
 	}
+	return out
+}
+
+// choose covers u.Changed, given everything that stays as it is.
+func (u *Purge) choose(dist Distribution, spend Spending, share int, still []*site.Object) {
+	untouched := u.untouched(dist, still)
 	if !dist.View.ShowsAll() {
 		// Beside the target's prefix something lives that the plan cannot see.
 		// One URL stands for it, so that "/*" is not taken to cost nothing.
@@ -230,8 +244,8 @@ func (u *Purge) choose(dist Distribution, spend Spending, share int, still []*si
 
 // changed lists every URL of a distribution whose answer changes.
 func (d *differ) changed(dist Distribution, steps []Step) []invalidation.URL {
-	var out []invalidation.URL
-	at := map[site.URLPath]int{}
+	out := make([]invalidation.URL, 0, len(steps)+len(d.disturbed))
+	at := make(map[site.URLPath]int, cap(out))
 	add := func(u invalidation.URL) {
 		i, seen := at[u.Path]
 		if !seen {

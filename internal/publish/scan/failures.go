@@ -8,14 +8,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
 // maxErrors bounds how many unreadable files one error names.
 const maxErrors = 10
 
-// failures collects what could not be read, for one error.
-type failures struct{ list []failure }
+// failures collects what could not be read, for one error. add may be called
+// from several goroutines at once.
+type failures struct {
+	mu   sync.Mutex // guards list, for an append
+	list []failure
+}
 
 type failure struct {
 	name string
@@ -27,6 +32,8 @@ func (f *failures) add(name string, err error) {
 	if errors.As(err, &pe) {
 		err = pe.Err // the name is said already
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.list = append(f.list, failure{cmp.Or(strings.TrimSuffix(name, "/"), "."), err})
 }
 
@@ -35,7 +42,10 @@ func (f *failures) join() error {
 	if len(f.list) == 0 {
 		return nil
 	}
-	slices.SortFunc(f.list, func(a, b failure) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(f.list, func(a, b failure) int {
+		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.err.Error(), b.err.Error()))
+	})
+	f.list = slices.CompactFunc(f.list, func(a, b failure) bool { return a.name == b.name && a.err.Error() == b.err.Error() })
 	errs := []error{}
 	for i, one := range f.list {
 		if i == maxErrors {

@@ -119,9 +119,9 @@ func TestFolderThatCannotBeEntered(t *testing.T) {
 	got := make(chan error, 2)
 	go func() {
 		asNobody(t)
-		_, err := Folder(t.Context(), dir, Options{})
+		_, err := Folder(t.Context(), dir, Options{Jobs: 1})
 		got <- err
-		f := File{Key: "closed/b", Path: filepath.Join(closed, "b")}
+		f := fileAt("closed/b", filepath.Join(closed, "b"))
 		got <- f.read(t.Context())
 	}()
 	if err := <-got; err == nil || !strings.Contains(err.Error(), "z: permission denied") {

@@ -8,11 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/freshet/freshet/internal/site"
 )
 
 // scanning scans dir and does something after the first file was read.
@@ -66,14 +65,18 @@ func TestAFolderThatChangesWhileItIsScanned(t *testing.T) {
 		}, "b/c: a symbolic link has taken its place; " + onceMore},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := tree(t, "a", "b/c")
-			opts := Options{Ignore: Ignore{}.With("plan.json")}
-			files, err := scanning(t, dir, opts, func() error { return tt.do(dir) })
-			switch {
-			case tt.want == "" && (err != nil || len(files) != 2):
-				t.Errorf("got %d files, %v", len(files), err)
-			case tt.want != "" && (err == nil || err.Error() != "read the site folder: "+tt.want || files != nil):
-				t.Errorf("got  %v\nwant %s", err, tt.want)
+			// Folders that are young are listed twice, others have their stamps compared.
+			for _, now := range []func() time.Time{time.Now, later} {
+				dir := tree(t, "a", "b/c")
+				afterATick(t, t.TempDir())
+				opts := Options{Ignore: Ignore{}.With("plan.json"), Now: now}
+				files, err := scanning(t, dir, opts, func() error { return tt.do(dir) })
+				switch {
+				case tt.want == "" && (err != nil || len(files) != 2):
+					t.Errorf("got %d files, %v", len(files), err)
+				case tt.want != "" && (err == nil || err.Error() != "read the site folder: "+tt.want || files != nil):
+					t.Errorf("got  %v\nwant %s", err, tt.want)
+				}
 			}
 		})
 	}
@@ -89,16 +92,16 @@ func TestAFileThatBecomesALinkOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := files[0]
-	if err := errors.Join(os.Remove(f.Path), os.Symlink(secret, f.Path), os.Chtimes(secret, f.ModTime, f.ModTime), os.Truncate(secret, f.Size)); err != nil {
+	if err := errors.Join(os.Remove(f.path()), os.Symlink(secret, f.path()), os.Chtimes(secret, f.modTime(), f.modTime()), os.Truncate(secret, f.Size)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chtimes(secret, f.ModTime, f.ModTime); err != nil {
+	if err := os.Chtimes(secret, f.modTime(), f.modTime()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Open(); err == nil || !strings.Contains(err.Error(), "a symbolic link has taken its place") {
 		t.Errorf("Open: %v", err)
 	}
-	again := File{Key: f.Key, Path: f.Path}
+	again := fileAt(f.Key, f.path())
 	if err := again.read(t.Context()); err == nil || !again.Digest.IsZero() {
 		t.Errorf("read: %v, digest %v", err, again.Digest)
 	}
@@ -243,7 +246,28 @@ func TestOpenOfAnotherThing(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, err, want)
 		}
 	}
-	if _, err := (File{Key: site.Key("d"), Path: filepath.Join(dir, "d")}).Open(); !errors.Is(err, errNoFile) {
+	if _, err := (fileAt("d", filepath.Join(dir, "d"))).Open(); !errors.Is(err, errNoFile) {
 		t.Errorf("Open: %v", err)
+	}
+}
+
+// What a link leads to goes where the walk does not look for itself.
+func TestALinkThatIsCutBehindTheScan(t *testing.T) {
+	for _, tt := range []struct{ name, link, gone, want string }{
+		{"to a file", "0 -> _drafts/x", "_drafts/x", "0: it vanished while the folder was read; " + onceMore + "\n0: the symbolic link leads nowhere"},
+		{"to a folder", "0 -> _drafts", "_drafts/x", "0/x: it vanished while the folder was read; " + onceMore},
+		{"to a folder that goes", "0 -> _drafts", "_drafts", "0: the symbolic link leads nowhere\n0/x: it vanished while the folder was read; " + onceMore},
+		{"to a folder, and the link goes", "0 -> _drafts", "0", "0/x: it vanished while the folder was read; " + onceMore},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := tree(t, "_drafts/x", tt.link, "a")
+			afterATick(t, t.TempDir())
+			files, err := scanning(t, dir, Options{Ignore: parse(t, "_drafts"), Now: later}, func() error {
+				return os.RemoveAll(filepath.Join(dir, tt.gone))
+			})
+			if err == nil || err.Error() != "read the site folder: "+tt.want || files != nil {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
 	}
 }

@@ -8,26 +8,25 @@
 // outside the folder is published, whatever symbolic links say. Links inside the folder are followed, and what
 // they lead to is published under both names, unless it is on the built-in
 // list of what is never published. What a file means is package
-// rules' business. Every file is read each time; nothing is remembered from
-// one scan to the next.
+// rules' business.
+//
+// Where the caller names a cache (package hashes), a file that has the inode,
+// size, mtime and ctime of the last scan is not opened, and one of which only
+// the times are new, as after a rebuild, is read with a faster sum than
+// SHA-256. The list is the same with and without a cache; hasher.file says why.
+// Left out: noticing a program that goes on writing through a memory mapping
+// without the file's times being touched, which the kernel allows it for some
+// seconds.
 package scan
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
-	"sync"
-	"syscall"
+	"runtime"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/freshet/freshet/internal/site"
 )
@@ -35,21 +34,39 @@ import (
 // ErrEmpty: the folder holds nothing to publish.
 var ErrEmpty = errors.New("nothing to publish")
 
-// File is one file to publish, as it was when it was read.
+// File is one file to publish, as it was when it was read. There may be
+// millions: 72 bytes each, and the bytes of the key.
 type File struct {
-	Key     site.Key
-	Path    string // in the file system, symbolic links resolved
-	Size    int64  // bytes
-	ModTime time.Time
-	Digest  site.Digest
+	Key      site.Key
+	Digest   site.Digest
+	Size     int64 // bytes
+	modified int64 // mtime, nanoseconds since 1970
+	at       *place
 }
+
+// path is where the file is, symbolic links resolved.
+func (f *File) path() string { return f.at.of(string(f.Key)) }
 
 // Options adjust a scan. The zero Options are right for most.
 type Options struct {
-	Jobs   int    // files read at once; 0 means 8
+	Jobs   int    // folders listed and files read at once; 0 means one for each processor, but 2 at least
 	Ignore Ignore // what to leave out besides the built-in list
-	// Progress, if not nil, is called from several goroutines after each file.
+	// Progress, if not nil, is called after each file, from several goroutines
+	// at once: a call may bring less than the one before.
 	Progress func(files int, bytes int64)
+	// Cache is the file that remembers digests from scan to scan. "" means none.
+	// Its folder is made if need be; where it cannot be written, every scan reads
+	// every file.
+	Cache  string
+	Rehash bool             // read every file, whatever Cache says, and write it anew
+	Now    func() time.Time // nil means time.Now
+}
+
+func (o Options) jobs() int {
+	if o.Jobs <= 0 {
+		return max(2, runtime.GOMAXPROCS(0))
+	}
+	return o.Jobs
 }
 
 // Folder reads all files below dir and lists them in byte order of their keys.
@@ -58,6 +75,35 @@ type Options struct {
 // dir are an error that names up to ten of them, in the order of their names.
 // With an error there is no list.
 func Folder(ctx context.Context, dir string, opts Options) ([]File, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	w, err := newWalker(ctx, dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	top := w.top()
+	w.walk(top, opts.jobs())
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("read the site folder: %w", err)
+	}
+	if err := w.failures.join(); err != nil {
+		return nil, err
+	}
+	files, folders := flatten(top)
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%w in %s", ErrEmpty, dir)
+	}
+	if err := newHasher(w, opts).all(files); err != nil {
+		return nil, err
+	}
+	if err := w.unchanged(files, folders, opts.jobs()); err != nil {
+		return nil, err
+	}
+	return files, nil
+}
+
+func newWalker(ctx context.Context, dir string, opts Options) (*walker, error) {
 	root, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read the site folder: %w", err)
@@ -67,163 +113,9 @@ func Folder(ctx context.Context, dir string, opts Options) ([]File, error) {
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("read the site folder: %s is a file, not a folder", dir)
 	}
-	w := walker{ctx: ctx, root: root, ignore: opts.Ignore}
-	w.folder(root, "", nil)
-	if err := ctx.Err(); err != nil {
+	st, err := lstat(root)
+	if err != nil {
 		return nil, fmt.Errorf("read the site folder: %w", err)
 	}
-	if err := w.failures.join(); err != nil {
-		return nil, err
-	}
-	if len(w.files) == 0 {
-		return nil, fmt.Errorf("%w in %s", ErrEmpty, dir)
-	}
-	slices.SortFunc(w.files, func(a, b File) int { return strings.Compare(string(a.Key), string(b.Key)) })
-	if err := hashAll(ctx, w.files, opts); err != nil {
-		return nil, err
-	}
-	if err := w.unchanged(); err != nil {
-		return nil, err
-	}
-	return w.files, nil
-}
-
-// unchanged walks once more and compares: what appeared behind the first walk's
-// back, as in a folder that is being built anew, would count as removed.
-func (w *walker) unchanged() error {
-	again := walker{ctx: w.ctx, root: w.root, ignore: w.ignore}
-	again.folder(w.root, "", nil)
-	if err := w.ctx.Err(); err != nil {
-		return fmt.Errorf("read the site folder: %w", err)
-	}
-	before := map[site.Key]bool{}
-	for _, f := range w.files {
-		before[f.Key] = true
-	}
-	for _, f := range again.files {
-		if !before[f.Key] {
-			again.failures.add(string(f.Key), fmt.Errorf("it appeared while the folder was read; %s", onceMore))
-		}
-		delete(before, f.Key)
-	}
-	for key := range before {
-		again.failures.add(string(key), fmt.Errorf("it vanished while the folder was read; %s", onceMore))
-	}
-	return again.failures.join()
-}
-
-const onceMore = "run the command again once nothing writes to the folder"
-
-// hashAll fills in size, time and digest of every file, several at once.
-func hashAll(ctx context.Context, files []File, opts Options) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(jobs(opts.Jobs))
-	var failed failures
-	var mu sync.Mutex // guards failed and the two counts
-	var done int
-	var bytes int64
-	for i := range files {
-		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			err := files[i].read(ctx)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				failed.add(string(files[i].Key), err)
-				return nil
-			}
-			done, bytes = done+1, bytes+files[i].Size
-			if opts.Progress != nil {
-				opts.Progress(done, bytes)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return fmt.Errorf("read the site folder: %w", err)
-	}
-	return failed.join()
-}
-
-func jobs(n int) int {
-	if n <= 0 {
-		return 8
-	}
-	return n
-}
-
-// read hashes the file and notes what it was like. A file that changes in the
-// meantime is an error.
-func (f *File) read(ctx context.Context) (err error) {
-	file, info, err := open(f.Path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	h := sha256.New()
-	n, err := io.Copy(h, reader{ctx, file})
-	if err != nil {
-		return err
-	}
-	after, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if n != info.Size() || n != after.Size() || !after.ModTime().Equal(info.ModTime()) {
-		return fmt.Errorf("it changed while it was read; %s", onceMore)
-	}
-	f.Size, f.ModTime, f.Digest = n, info.ModTime(), site.Digest(h.Sum(nil))
-	return nil
-}
-
-// reader stops when its context ends, also inside a large file.
-type reader struct {
-	ctx  context.Context
-	file io.Reader
-}
-
-func (r reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.file.Read(p)
-}
-
-// Open opens the file for upload and makes sure that it is still the one that
-// was scanned.
-func (f File) Open() (*os.File, error) {
-	file, info, err := open(f.Path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() != f.Size || !info.ModTime().Equal(f.ModTime) {
-		err = fmt.Errorf("%s changed since it was scanned; run the command again", f.Key)
-		return nil, errors.Join(err, file.Close())
-	}
-	return file, nil
-}
-
-// open opens a regular file. Something else may have taken its place since it
-// was listed: a link is not followed, and a pipe does not block.
-func open(path string) (*os.File, fs.FileInfo, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
-	switch {
-	case errors.Is(err, syscall.ELOOP):
-		return nil, nil, fmt.Errorf("a symbolic link has taken its place; %s", onceMore)
-	case err != nil:
-		return nil, nil, err
-	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errNoFile
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, file.Close())
-	}
-	return file, info, nil
+	return &walker{ctx: ctx, root: root, ignore: opts.Ignore, now: opts.Now, device: st.device, steady: steady(root)}, nil
 }

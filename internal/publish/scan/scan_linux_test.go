@@ -63,7 +63,7 @@ func TestUnreadableFolder(t *testing.T) {
 	got := make(chan error, 1)
 	go func() { // in a thread of its own, which ends here
 		asNobody(t)
-		_, err := Folder(t.Context(), dir, Options{})
+		_, err := Folder(t.Context(), dir, Options{Jobs: 1})
 		got <- err
 	}()
 	want := "read the site folder: closed: permission denied\nz: the symbolic link leads nowhere"
@@ -81,7 +81,7 @@ func TestUnreadableSiteFolder(t *testing.T) {
 	got := make(chan error, 1)
 	go func() {
 		asNobody(t)
-		_, err := Folder(t.Context(), dir, Options{})
+		_, err := Folder(t.Context(), dir, Options{Jobs: 1})
 		got <- err
 	}()
 	if err := <-got; err == nil || err.Error() != "read the site folder: .: permission denied" {
@@ -97,7 +97,7 @@ func TestUnreadableFile(t *testing.T) {
 	got := make(chan error, 1)
 	go func() {
 		asNobody(t)
-		f := File{Key: "a", Path: path}
+		f := fileAt("a", path)
 		got <- f.read(t.Context())
 	}()
 	if err := <-got; err == nil || !strings.Contains(err.Error(), "permission denied") {
@@ -107,7 +107,7 @@ func TestUnreadableFile(t *testing.T) {
 
 // A file of no size that yields bytes all the same.
 func TestAFileThatIsLongerThanItSays(t *testing.T) {
-	f := File{Key: "a", Path: "/proc/self/status"}
+	f := fileAt("a", "/proc/self/status")
 	if err := f.read(t.Context()); err == nil || !strings.Contains(err.Error(), "changed while it was read") {
 		t.Errorf("got %v", err)
 	}

@@ -131,16 +131,23 @@ func (s *Store) copyRanges(ctx context.Context, c remote.Copy, id *string, from 
 // source is the value of x-amz-copy-source, which S3 decodes like a query: a
 // raw "+" would be a space.
 func (s *Store) source(key site.Key) *string {
+	return aws.String(escape(s.bucket + "/" + s.prefix + string(key)))
+}
+
+// escape writes a path as URLs have it, every byte but the unreserved ones in
+// hexadecimal.
+func escape(path string) string {
 	const hexDigits = "0123456789ABCDEF"
 	var b strings.Builder
-	for _, c := range []byte(s.bucket + "/" + s.prefix + string(key)) {
-		if unreserved(c) {
+	b.Grow(len(path))
+	for i := range len(path) {
+		if c := path[i]; unreserved(c) {
 			b.WriteByte(c)
 		} else {
 			b.Write([]byte{'%', hexDigits[c>>4], hexDigits[c&15]})
 		}
 	}
-	return aws.String(b.String())
+	return b.String()
 }
 
 // unreserved is the set of RFC 3986 2.3, and the slash.

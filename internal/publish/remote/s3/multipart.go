@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -76,7 +75,7 @@ func (s *Store) sendParts(ctx context.Context, put remote.Put, id *string, body 
 	for i := range parts {
 		from := int64(i) * size
 		section := io.NewSectionReader(body, from, min(size, put.Size-from))
-		check, err := hashPart(section, whole)
+		sum, err := hashPart(section, whole)
 		if err != nil {
 			return nil, errors.Join(err, group.Wait())
 		}
@@ -84,7 +83,7 @@ func (s *Store) sendParts(ctx context.Context, put remote.Put, id *string, body 
 			break
 		}
 		group.Go(func() (err error) {
-			parts[i], err = s.sendPart(groupCtx, put.Key, id, int32(i+1), section, check)
+			parts[i], err = s.sendPart(groupCtx, put.Key, id, int32(i+1), section, sum)
 			return err
 		})
 	}
@@ -98,30 +97,32 @@ func (s *Store) sendParts(ctx context.Context, put remote.Put, id *string, body 
 }
 
 // hashPart reads a part once, for its own checksum and for that of the whole.
-func hashPart(section *io.SectionReader, whole io.Writer) (check string, err error) {
-	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(whole, sum), section)
+func hashPart(section *io.SectionReader, whole io.Writer) (sum site.Digest, err error) {
+	h := sha256.New()
+	n, err := io.Copy(io.MultiWriter(whole, h), section)
 	if err != nil {
-		return "", fmt.Errorf("read body: %w", err)
+		return sum, fmt.Errorf("read body: %w", err)
 	}
 	if n != section.Size() {
-		return "", fmt.Errorf("%w: the body became shorter while it was read", remote.ErrContent)
+		return sum, fmt.Errorf("%w: the body became shorter while it was read", remote.ErrContent)
 	}
-	return base64.StdEncoding.EncodeToString(sum.Sum(nil)), nil
+	h.Sum(sum[:0])
+	return sum, nil
 }
 
-func (s *Store) sendPart(ctx context.Context, key site.Key, id *string, number int32, section *io.SectionReader, check string) (types.CompletedPart, error) {
+func (s *Store) sendPart(ctx context.Context, key site.Key, id *string, number int32, section *io.SectionReader, sum site.Digest) (types.CompletedPart, error) {
 	if _, err := section.Seek(0, io.SeekStart); err != nil {
 		return types.CompletedPart{}, err
 	}
+	check := checksum(sum)
 	out, err := s.client.UploadPart(ctx, &awss3.UploadPartInput{
 		Bucket: &s.bucket, Key: s.full(key), UploadId: id, PartNumber: &number,
-		Body: section, ContentLength: aws.Int64(section.Size()), ChecksumSHA256: &check,
-	})
+		Body: section, ContentLength: aws.Int64(section.Size()), ChecksumSHA256: check,
+	}, s.hashed(sum))
 	if err != nil {
 		return types.CompletedPart{}, err
 	}
-	return types.CompletedPart{ETag: out.ETag, PartNumber: &number, ChecksumSHA256: &check}, nil
+	return types.CompletedPart{ETag: out.ETag, PartNumber: &number, ChecksumSHA256: check}, nil
 }
 
 // complete makes the parts one object, whole and at once, if c holds then.

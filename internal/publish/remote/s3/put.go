@@ -3,12 +3,17 @@ package s3
 import (
 	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/site"
@@ -36,7 +41,7 @@ func (s *Store) Put(ctx context.Context, put remote.Put) (string, error) {
 	if put.Size > s.partSize {
 		tag, err = s.putParts(ctx, put, start)
 	} else {
-		tag, err = s.putWhole(ctx, put)
+		tag, err = s.putWhole(ctx, put, start)
 	}
 	if err != nil {
 		return "", s.failPut(ctx, call, put, err)
@@ -65,7 +70,11 @@ func bodyStart(put remote.Put) (int64, error) {
 	return start, nil
 }
 
-func (s *Store) putWhole(ctx context.Context, put remote.Put) (string, error) {
+func (s *Store) putWhole(ctx context.Context, put remote.Put, start int64) (string, error) {
+	tag, done, first := s.putQuick(ctx, put, start)
+	if done {
+		return tag, nil
+	}
 	out, err := s.client.PutObject(ctx, &awss3.PutObjectInput{
 		Bucket: &s.bucket, Key: s.full(put.Key),
 		Body: put.Body, ContentLength: &put.Size, ChecksumSHA256: checksum(put.Digest),
@@ -76,10 +85,11 @@ func (s *Store) putWhole(ctx context.Context, put remote.Put) (string, error) {
 		ContentDisposition: header(put.Headers.ContentDisposition),
 		ContentLanguage:    header(put.Headers.ContentLanguage),
 		Metadata:           metadata(put.Headers),
-	}, s.retryFor(put.If))
+	}, s.retryFor(put.If), s.replay(first), s.hashed(put.Digest))
 	if err != nil {
 		return "", err
 	}
+	s.quick.learnFrom(first)
 	return etag(out.ETag), nil
 }
 
@@ -90,6 +100,22 @@ func (s *Store) retryFor(c remote.Condition) func(*awss3.Options) {
 		if c != (remote.Condition{}) {
 			o.Retryer = s.careful
 		}
+	}
+}
+
+// hashed keeps the SDK from reading the whole body once more to sign its SHA-256
+// over plain HTTP. Over TLS the body is not signed.
+func (s *Store) hashed(d site.Digest) func(*awss3.Options) {
+	return func(o *awss3.Options) {
+		if o.BaseEndpoint == nil || !strings.HasPrefix(*o.BaseEndpoint, "http://") {
+			return
+		}
+		known := middleware.InitializeMiddlewareFunc("KnownPayloadHash", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			return next.HandleInitialize(v4.SetPayloadHash(ctx, hex.EncodeToString(d[:])), in)
+		})
+		o.APIOptions = append(slices.Clip(o.APIOptions), func(stack *middleware.Stack) error {
+			return stack.Initialize.Add(known, middleware.After)
+		})
 	}
 }
 

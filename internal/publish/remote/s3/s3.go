@@ -11,6 +11,15 @@
 // with remote.ErrTemporary. A clock that is wrong is corrected by the service's
 // own time, as the SDK does, and reported only where that fails.
 //
+// What goes over the wire is what the AWS SDK sends, to the last header: one PUT
+// up to 16 MiB, signed with version 4; x-amz-checksum-sha256 with each body; over
+// TLS UNSIGNED-PAYLOAD, over plain HTTP the same SHA-256 in the signature. The
+// first attempt of an unconditional upload below 2 MiB is made up and sent here,
+// without the SDK's layers and, over plain HTTP without a proxy, by package wire
+// instead of net/http; it has the form that the SDK gives to a sample. Any answer
+// to it but success is handed to the SDK as the answer to its own first attempt,
+// so that retries, pauses, the correction of the clock and errors are the SDK's.
+//
 // It leaves out versions, tags, access control lists, storage classes and
 // encryption settings: the bucket's own defaults hold. Directory buckets (S3
 // Express) are refused at the first listing, because they do not list in byte
@@ -68,10 +77,11 @@ type Store struct {
 	prefix string
 	region string
 	// careful repeats only what was certainly refused; for conditional writes.
-	careful   aws.Retryer
+	careful   telling
 	partSize  int64 // bytes of one part of a multipart upload
 	copyParts int64 // bytes of one part of a multipart copy
 	foreign   bool  // whether the service is another than AWS
+	quick     *quick
 }
 
 // Open prepares a store and makes no request of its own: a wrong bucket or
@@ -90,6 +100,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store s3://%s: %w", o.Bucket, err)
 	}
+	repeats := cfg.Retryer
+	cfg.Retryer = func() aws.Retryer { return telling{repeats().(aws.RetryerV2)} }
 	client := awss3.NewFromConfig(cfg, func(c *awss3.Options) {
 		if o.Endpoint != "" {
 			c.BaseEndpoint = &o.Endpoint
@@ -100,8 +112,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	})
 	return &Store{
 		client: client, bucket: o.Bucket, prefix: o.Prefix, region: cfg.Region, foreign: client.Options().BaseEndpoint != nil,
-		careful:  session.EffectFree(cfg.RetryMaxAttempts, onRetry, codeConflict),
-		partSize: putLimit, copyParts: copyPartSize,
+		careful:  telling{session.EffectFree(cfg.RetryMaxAttempts, onRetry, codeConflict).(aws.RetryerV2)},
+		partSize: putLimit, copyParts: copyPartSize, quick: newQuick(client.Options()),
 	}, nil
 }
 

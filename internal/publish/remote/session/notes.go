@@ -36,6 +36,12 @@ var throttleCodes = []string{
 	"TooManyRequestsException", "RequestLimitExceeded",
 }
 
+// Throttled reports whether a service asks for fewer requests.
+func Throttled(err error) bool {
+	f := Read(err)
+	return slices.Contains(throttleCodes, f.Code) || f.Status == http.StatusTooManyRequests || f.Status == http.StatusServiceUnavailable
+}
+
 // reason is why a request is repeated: "S3 asks to slow down (503 SlowDown)".
 func reason(service string, err error) string {
 	f := Read(err)
