@@ -59,6 +59,7 @@ var allowed = map[string][]string{
 	"project/schema/generate": {"project/schema"},
 	"project/setup":           {"durable", "project/config", "project/detect", "project/habit", "project/schema"},
 	"project/build":           {},
+	"project/dev":             {},
 
 	"project/revision": {},
 
@@ -97,6 +98,7 @@ var exclusive = map[string][]string{
 	"github.com/klauspost/compress": {"publish/release", "cloud/edge"},
 	"github.com/andybalholm/brotli": {"cloud/edge"},
 	"github.com/gofrs/flock":        {"presence"},
+	"github.com/fsnotify/fsnotify":  {"project/dev"},
 }
 
 // pure packages decide and do nothing: no context, no files, no network.
