@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // ready says where to look.
 func (d *developer) ready(addr net.Addr, info cloud.Info) error {
 	a := d.app
-	url := "http://" + addr.String() + "/"
+	url := "http://" + reachable(addr) + "/"
 	if a.json {
 		return json.NewEncoder(a.stdout).Encode(struct {
 			URL  string `json:"url"`
@@ -33,6 +34,14 @@ func (d *developer) ready(addr net.Addr, info cloud.Info) error {
 		a.tell("$ %s", c)
 	}
 	return nil
+}
+
+// reachable is how a browser on this machine spells addr.
+func reachable(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return addr.String()
 }
 
 // shownOutput is how many lines of a failed build the terminal gets.
@@ -81,7 +90,7 @@ func happened(r dev.Round) []string {
 	}
 	switch {
 	case r.Err != nil && r.Step == dev.StepLoad:
-		parts = append(parts, "not understood")
+		parts = append(parts, "the project cannot be read")
 	case r.Err != nil && r.Step == dev.StepBuild:
 		return append(parts, "build failed after "+brief(r.Built))
 	case r.Err != nil:

@@ -29,7 +29,8 @@ func known(name string, hosts []string) bool {
 		return true
 	}
 	// Every name below localhost is this machine. RFC 6761, 6.3
-	return name == "localhost" || strings.HasSuffix(name, ".localhost") || slices.Contains(hosts, name)
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") ||
+		slices.ContainsFunc(hosts, func(host string) bool { return hostname(host) == name })
 }
 
 // hostname is the name in a Host header, in lower case and without port,

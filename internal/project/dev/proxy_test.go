@@ -171,7 +171,7 @@ func TestNoEdge(t *testing.T) {
 }
 
 func TestGuard(t *testing.T) {
-	s, _ := front(t, edge(t).URL, "ada.example")
+	s, _ := front(t, edge(t).URL, "Ada.example:80")
 	port := s.URL[strings.LastIndex(s.URL, ":"):]
 	tests := []struct {
 		name    string
