@@ -245,7 +245,7 @@ func (a *app) showInit(d initDone) {
 		a.say("")
 		for _, note := range notes {
 			if a.talks() {
-				style.Finding("warning", note, "", "")
+				style.Finding(ui.Finding{Level: "warning", Check: "note", What: note})
 			}
 		}
 	}

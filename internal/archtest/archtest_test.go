@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"publish/rules":              {"site"},
 	"publish/invalidation":       {"site", "publish/invalidation/cover"},
 	"publish/invalidation/cover": {},
+	"publish/lint":               {"site", "publish/invalidation"},
 	"publish/scan":               {"site", "publish/scan/hashes"},
 	"publish/scan/hashes":        {"site"},
 	"publish/remote":             {"site"},
@@ -77,7 +78,7 @@ var allowed = map[string][]string{
 		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/console",
 	},
 
-	"doctor":    {"site", "publish/release", "publish/remote"},
+	"doctor":    {"site", "publish/ledger", "publish/lint", "publish/release", "publish/remote"},
 	"ui":        {"site", "publish/invalidation", "publish/plan", "publish/deploy"},
 	"ui/report": {"ui"},
 }
@@ -102,7 +103,7 @@ var exclusive = map[string][]string{
 }
 
 // pure packages decide and do nothing: no context, no files, no network.
-var pure = []string{"site", "publish/rules", "publish/invalidation", "publish/invalidation/cover", "publish/plan", "project/habit"}
+var pure = []string{"site", "publish/rules", "publish/invalidation", "publish/invalidation/cover", "publish/plan", "publish/lint", "project/habit"}
 
 var impure = []string{"context", "os", "io/fs", "net", "net/http", "os/exec", "math/rand", "math/rand/v2", "crypto/rand"}
 
