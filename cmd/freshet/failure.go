@@ -14,6 +14,7 @@ import (
 	"github.com/freshet/freshet/internal/cloud"
 	"github.com/freshet/freshet/internal/nearest"
 	"github.com/freshet/freshet/internal/project/config"
+	"github.com/freshet/freshet/internal/project/dev"
 	"github.com/freshet/freshet/internal/publish/deploy"
 	"github.com/freshet/freshet/internal/publish/invalidation"
 	"github.com/freshet/freshet/internal/publish/release"
@@ -105,6 +106,7 @@ var hints = []struct {
 	{scan.ErrEmpty, exitRefused, "an empty site would remove everything; build it first, or name the right folder as `site:` in freshet.yaml"},
 	{config.ErrTarget, exitUsage, "name one with --target"},
 	{cloud.ErrInUse, exitFailed, "stop the other freshet that uses this folder, or name another one with --data"},
+	{dev.ErrTooMany, exitFailed, "let the system watch more (on Linux `sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=1024`, elsewhere `ulimit -n 65536`), or name fewer folders under build.watch in freshet.yaml"},
 	{remote.ErrExpired, exitFailed, "get new ones (`aws sso login`, or a new CI token) and run the command again: it goes on where this run stopped"},
 	{remote.ErrClock, exitFailed, "set this machine's clock right; AWS refuses signatures that are 15 minutes off"},
 	{remote.ErrRegion, exitFailed, "correct `region:` in freshet.yaml"},

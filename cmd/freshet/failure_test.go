@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/freshet/freshet/internal/project/dev"
 	"github.com/freshet/freshet/internal/publish/deploy"
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
@@ -33,6 +34,7 @@ func TestEveryCauseHasItsHint(t *testing.T) {
 		{"clock", remote.ErrClock, exitFailed},
 		{"region", errors.Join(remote.ErrRegion, remote.ErrNoBucket), exitFailed},
 		{"no bucket", remote.ErrNoBucket, exitFailed},
+		{"too much to watch", dev.ErrTooMany, exitFailed},
 		{"overloaded", remote.ErrTemporary, exitFailed},
 	}
 	seen := map[string]string{}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/freshet/freshet/internal/project/config"
 	"github.com/freshet/freshet/internal/project/detect"
+	"github.com/freshet/freshet/internal/project/setup"
 	"github.com/freshet/freshet/internal/publish/rules"
 	"github.com/freshet/freshet/internal/publish/scan"
 	"github.com/freshet/freshet/internal/site"
@@ -173,7 +174,7 @@ func siteFolder(p project) (dir, why string, err error) {
 func readIgnore(p project, dir string) (scan.Ignore, error) {
 	ignore := scan.Ignore{}
 	if dir == p.root {
-		ignore = ignore.With("freshet.yaml", "freshet.yml")
+		ignore = ignore.With("freshet.yaml", "freshet.yml", setup.SchemaFile)
 	}
 	for _, folder := range []string{dir, p.root} {
 		src, err := os.ReadFile(filepath.Join(folder, ".freshetignore"))

@@ -35,9 +35,9 @@ type publication struct {
 
 // heapGrowth is how much the heap may grow before it is collected, in percent of
 // what is in use. What a publication has in memory it needs to the end, so that
-// more room than this buys little: measured at 20,000 files, 15 % less memory
-// than with Go's 100 and about as much time.
-const heapGrowth = 50
+// more room than this buys little: measured at 20,000 files, a quarter less
+// memory than with Go's 100 for 0.1 s more of processor time.
+const heapGrowth = 30
 
 // connect opens the target. The caller closes it.
 func (a *app) connect(ctx context.Context, p project, opts deploy.Options, access access) (*publication, error) {

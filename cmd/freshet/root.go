@@ -65,7 +65,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &failure{err: err, code: exitUsage, hint: fmt.Sprintf("`%s --help` lists the flags%s", cmd.CommandPath(), suggestFlag(cmd, err))}
 	})
-	root.AddCommand(a.buildCommand(), a.cleanCommand(), a.planCommand(), a.deployCommand(), a.invalidateCommand(),
+	root.AddCommand(a.initCommand(), a.buildCommand(), a.cleanCommand(), a.devCommand(), a.planCommand(), a.deployCommand(), a.invalidateCommand(),
 		a.rollbackCommand(), a.sweepCommand(), a.statusCommand(), a.historyCommand(), a.doctorCommand(), a.policyCommand(), a.localCommand(), a.edgeCommand(),
 		a.versionCommand())
 	root.AddCommand(a.docsCommand())

@@ -33,7 +33,13 @@ type target struct {
 	embedded      bool   // the target is the embedded cloud
 	progress      *ui.Progress
 	started       *cloud.Cloud // the embedded cloud, if this process started it
+	bucket        string
+	foreign       bool     // the store is another than Amazon S3
+	failed        failures // of access.examine
 }
+
+// failures are why a target could be opened in part only.
+type failures struct{ bucket, cdn error }
 
 // close stops what open started.
 func (t *target) close() error {
@@ -50,6 +56,7 @@ const jobs = 32
 type access struct {
 	readOnly bool // nothing can be written
 	noLock   bool // writes have no conditions: nothing keeps two deploys apart
+	examine  bool // what of the target does not answer is told by target.failed
 }
 
 // open connects to the target that the flags and the config name.
@@ -74,6 +81,7 @@ func (a *app) open(ctx context.Context, p project, access access) (t *target, er
 		named.CloudFrontEndpoint, named.Distributions, named.URL = info.Control, []string{info.Distribution}, info.Edge
 		keys = s3.Credentials{AccessKeyID: info.AccessKeyID, SecretAccessKey: info.SecretAccessKey}
 	}
+	t.bucket, t.foreign = named.Bucket, named.Endpoint != "" || a.getenv("AWS_ENDPOINT_URL_S3") != "" || a.getenv("AWS_ENDPOINT_URL") != ""
 	t.store, err = s3.Open(ctx, s3.Options{
 		Bucket: named.Bucket, Prefix: named.Prefix, Region: named.Region, Endpoint: named.Endpoint,
 		Credentials: keys, Isolated: t.embedded, MaxConns: 4 * jobs, OnRetry: a.retryNotes(t),
@@ -102,7 +110,7 @@ func (a *app) meet(ctx context.Context, t *target, p project, named config.Targe
 	var bucket, cdn error
 	var both sync.WaitGroup
 	both.Go(func() {
-		if t.record, bucket = release.Open(ctx, t.store, release.Options{Unconditional: access.noLock}); bucket != nil {
+		if t.record, bucket = release.Open(ctx, t.store, release.Options{Unconditional: access.noLock}); bucket != nil && !access.examine {
 			cancel()
 		}
 	})
@@ -110,6 +118,10 @@ func (a *app) meet(ctx context.Context, t *target, p project, named config.Targe
 		both.Go(func() { cdn = a.connectCDN(ctx, t, p, named, keys) })
 	}
 	both.Wait()
+	if access.examine {
+		t.failed = failures{bucket, cdn}
+		return ctx.Err()
+	}
 	return cmp.Or(bucket, cdn)
 }
 

@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"publish/rules":              {"site"},
 	"publish/invalidation":       {"site", "publish/invalidation/cover"},
 	"publish/invalidation/cover": {},
+	"publish/lint":               {"site", "publish/invalidation"},
 	"publish/scan":               {"site", "publish/scan/hashes"},
 	"publish/scan/hashes":        {"site"},
 	"publish/remote":             {"site"},
@@ -52,9 +53,14 @@ var allowed = map[string][]string{
 	"publish/remote/viewer":     {"site", "publish/remote"},
 	"publish/remote/remotetest": {"site", "publish/remote"},
 
-	"project/config": {"nearest"},
-	"project/detect": {},
-	"project/build":  {},
+	"project/config":          {"nearest"},
+	"project/detect":          {"project/habit"},
+	"project/habit":           {},
+	"project/schema":          {"project/config"},
+	"project/schema/generate": {"project/schema"},
+	"project/setup":           {"durable", "project/config", "project/detect", "project/habit", "project/schema"},
+	"project/build":           {},
+	"project/dev":             {},
 
 	"project/revision": {},
 
@@ -72,7 +78,7 @@ var allowed = map[string][]string{
 		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/console",
 	},
 
-	"doctor":    {"site", "publish/release", "publish/remote"},
+	"doctor":    {"site", "publish/ledger", "publish/lint", "publish/release", "publish/remote"},
 	"ui":        {"site", "publish/invalidation", "publish/plan", "publish/deploy"},
 	"ui/report": {"ui"},
 	"manual":    {},
@@ -94,10 +100,11 @@ var exclusive = map[string][]string{
 	"github.com/klauspost/compress": {"publish/release", "cloud/edge"},
 	"github.com/andybalholm/brotli": {"cloud/edge"},
 	"github.com/gofrs/flock":        {"presence"},
+	"github.com/fsnotify/fsnotify":  {"project/dev"},
 }
 
 // pure packages decide and do nothing: no context, no files, no network.
-var pure = []string{"site", "publish/rules", "publish/invalidation", "publish/invalidation/cover", "publish/plan"}
+var pure = []string{"site", "publish/rules", "publish/invalidation", "publish/invalidation/cover", "publish/plan", "publish/lint", "project/habit"}
 
 var impure = []string{"context", "os", "io/fs", "net", "net/http", "os/exec", "math/rand", "math/rand/v2", "crypto/rand"}
 

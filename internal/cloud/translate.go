@@ -47,7 +47,7 @@ func newTransport() *http.Transport {
 func origin(store *objects.Store, transport *http.Transport, o control.Origin) edge.Origin {
 	out := edge.Origin{Path: o.OriginPath, Host: o.DomainName, Scheme: "http", Transport: transport}
 	if o.S3Origin != nil {
-		out.S3, out.Scheme = true, "https"
+		out.S3, out.Dated, out.Scheme = true, true, "https"
 		out.Transport = store.Origin(bucketOf(o.DomainName), objects.OriginOptions{Hide: isState})
 	}
 	if c := o.CustomOrigin; c != nil {

@@ -14,17 +14,7 @@ import (
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/publish/remote/memory"
-	"github.com/freshet/freshet/internal/site"
 )
-
-// viewer answers every path likewise.
-type viewer struct {
-	answer remote.Answer
-	err    error
-}
-
-func (v viewer) Ask(context.Context, site.URLPath) (remote.Answer, error) { return v.answer, v.err }
-func (v viewer) String() string                                           { return "http://edge" }
 
 // bucket is a store with a record, in the state that change leaves it in.
 func bucket(t *testing.T, change func(context.Context, *release.Record, release.State) error) *memory.Store {
@@ -52,13 +42,7 @@ func bucket(t *testing.T, change func(context.Context, *release.Record, release.
 	return store
 }
 
-func TestExamine(t *testing.T) {
-	up := remote.Distribution{ID: "E1", Domain: "d1.cloudfront.net", Enabled: true, Deployed: true}
-	with := func(change func(*remote.Distribution)) remote.Distribution {
-		d := up
-		change(&d)
-		return d
-	}
+func TestExamineBucket(t *testing.T) {
 	interrupted := func(ctx context.Context, r *release.Record, s release.State) error {
 		_, err := r.Begin(ctx, s, release.Journal{Release: "r2-b", Number: 2, Base: "r1-a", Writer: "ben@laptop", Pending: []release.PendingURL{{Path: "/"}}})
 		return err
@@ -68,36 +52,37 @@ func TestExamine(t *testing.T) {
 		t.Cleanup(func() { _ = h.Release(context.WithoutCancel(ctx)) })
 		return err
 	}
-	denied := bucket(t, nil)
-	denied.SetHook(func(op, _ string) memory.Fault {
-		if op == memory.OpPut {
-			return memory.FailBefore(remote.ErrDenied)
-		}
-		return memory.Fault{}
-	})
-	refused := viewer{answer: remote.Answer{Status: 403}}
+	faulty := func(op string, err error) *memory.Store {
+		s := bucket(t, nil)
+		s.SetHook(func(is, _ string) memory.Fault {
+			if is == op {
+				return memory.FailBefore(err)
+			}
+			return memory.Fault{}
+		})
+		return s
+	}
+	with := func(b remote.Bucket) *memory.Store {
+		s := bucket(t, nil)
+		s.SetBucket(b)
+		return s
+	}
 	rows := []struct {
-		name   string
-		store  remote.Store
-		dist   *remote.Distribution
-		viewer remote.Viewer
-		want   []string // findings that are not ok: "level check: part of what"
+		name  string
+		store *memory.Store
+		want  []string // findings that are not ok: "level check: part of what"
 	}{
-		{"nothing published", memory.NewStore(memory.StoreOptions{}), nil, nil, nil},
-		{"all is well", bucket(t, nil), &up, refused, nil},
-		{"no right to write", denied, nil, nil, []string{"problem writing: cannot be written to"}},
-		{"no conditions", memory.NewStore(memory.StoreOptions{Conditions: memory.IgnoreConditions}), nil, nil, []string{"problem conditional writes: does not honour"}},
-		{"conditions refused", memory.NewStore(memory.StoreOptions{Conditions: memory.RefuseConditions}), nil, nil, []string{"problem conditional writes: does not honour"}},
-		{"an interrupted run", bucket(t, interrupted), nil, nil, []string{"warning journal: release r2-b of ben@laptop was interrupted; 1 URLs"}},
-		{"a run under way", bucket(t, held), nil, nil, []string{"warning lock: ben@laptop has held it"}},
-		{"disabled", bucket(t, nil), ptr(with(func(d *remote.Distribution) { d.Enabled = false })), nil, []string{"problem distribution E1: disabled"}},
-		{"spreading", bucket(t, nil), ptr(with(func(d *remote.Distribution) { d.Deployed = false })), nil, []string{"warning distribution E1: still spreading"}},
-		{"the record is shown", bucket(t, nil), &up, viewer{answer: remote.Answer{Status: 200, ContentType: "text/plain; charset=utf-8"}},
-			[]string{"warning record, as viewers see it: shows it"}},
-		{"a fallback page is not the record", bucket(t, nil), &up, viewer{answer: remote.Answer{Status: 200, ContentType: "text/html"}}, nil},
-		{"the bucket is listed", bucket(t, nil), &up, viewer{answer: remote.Answer{Status: 200, ContentType: "application/xml"}},
-			[]string{"problem listing, as viewers see it: a listing of the bucket"}},
-		{"nobody answers", bucket(t, nil), &up, viewer{err: errors.New("no route")}, []string{"warning record, as viewers see it: could not be asked: no route"}},
+		{"nothing published", memory.NewStore(memory.StoreOptions{}), nil},
+		{"all is well", bucket(t, nil), nil},
+		{"no right to write", faulty(memory.OpPut, remote.ErrDenied), []string{"problem writing: cannot be written to"}},
+		{"no conditions", memory.NewStore(memory.StoreOptions{Conditions: memory.IgnoreConditions}), []string{"problem conditional writes: does not honour"}},
+		{"conditions refused", memory.NewStore(memory.StoreOptions{Conditions: memory.RefuseConditions}), []string{"problem conditional writes: does not honour"}},
+		{"an interrupted run", bucket(t, interrupted), []string{"warning journal: release r2-b of ben@laptop was interrupted; 1 URLs"}},
+		{"a run under way", bucket(t, held), []string{"warning lock: ben@laptop has held it"}},
+		{"listed by anybody", with(remote.Bucket{Listable: remote.Yes, Readable: remote.No}), []string{"problem public listing: anybody can list"}},
+		{"read by anybody", with(remote.Bucket{Listable: remote.No, Readable: remote.Yes}), []string{"warning public access: anybody can read"}},
+		{"nothing is known", with(remote.Bucket{}), []string{"unknown public listing: could not be found out", "unknown public access: could not be found out"}},
+		{"the bucket does not answer", faulty(memory.OpBucket, remote.ErrTemporary), []string{"problem bucket: cannot be looked at"}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -105,14 +90,27 @@ func TestExamine(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			target := doctor.Target{Record: record}
-			if row.dist != nil {
-				own := func(k site.Key) (site.URLPath, bool) { return site.URLPath("/" + string(k)), true }
-				target.Distributions = []doctor.Distribution{{Distribution: *row.dist, Viewer: row.viewer, Path: own}}
-			}
-			compare(t, doctor.Examine(t.Context(), target), row.want)
+			compare(t, doctor.Examine(t.Context(), doctor.Target{Bucket: "memory", Store: row.store, Record: record}), row.want)
 		})
 	}
+}
+
+// TestExamineWithoutBucket: a cause that is known is told as such, once.
+func TestExamineWithoutBucket(t *testing.T) {
+	rows := []struct {
+		err  error
+		want []string
+	}{
+		{remote.ErrCredentials, []string{"problem credentials: refused", "problem bucket: could not be asked"}},
+		{errors.Join(remote.ErrRegion, remote.ErrNoBucket), []string{"problem region: another one"}},
+		{remote.ErrNoBucket, []string{"problem bucket: not there"}},
+		{remote.ErrTemporary, []string{"problem record: cannot be read"}},
+	}
+	for _, row := range rows {
+		compare(t, doctor.Examine(t.Context(), doctor.Target{Store: memory.NewStore(memory.StoreOptions{}), BucketErr: row.err}), row.want)
+	}
+	compare(t, doctor.Examine(t.Context(), doctor.Target{Store: memory.NewStore(memory.StoreOptions{}), BucketErr: remote.ErrNoBucket, CDNErr: remote.ErrDenied}),
+		[]string{"problem bucket: not there", "problem configuration: cannot be read"})
 }
 
 // compare holds the findings that are not ok against "level check: part".
@@ -125,7 +123,7 @@ func compare(t *testing.T, got []doctor.Finding, want []string) {
 		}
 		text := fmt.Sprintf("%s %s: %s", f.Level, f.Check, f.What)
 		bad = append(bad, text)
-		if f.Why == "" || f.Next == "" && f.Err == nil {
+		if f.Level != doctor.Unknown && (f.Why == "" || f.Next == "" && f.Err == nil) || f.About == "" {
 			t.Errorf("%s: says neither why nor what to do", text)
 		}
 	}
@@ -145,10 +143,8 @@ func TestProbeLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doctor.Examine(t.Context(), doctor.Target{Record: record})
+	doctor.Examine(t.Context(), doctor.Target{Store: store, Record: record})
 	if left := store.Objects(); len(left) != 0 {
 		t.Errorf("the bucket now has %v", left)
 	}
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -74,7 +74,7 @@ func (b batch) hasTag() bool {
 // answers the earlier invalidation, also with 201; spec: cloudfront 1.5.
 func (s *Server) createInvalidation(c *call) (*reply, error) {
 	distribution := c.args[0]
-	d, err := s.load(distribution)
+	takesTags, err := s.takesTags(distribution)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (s *Server) createInvalidation(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.opts.RefuseTags && d.cfg.CacheTagConfig == nil && b.hasTag() {
+	if !takesTags && b.hasTag() {
 		return nil, invalidArgument("The distribution has no CacheTagConfig.")
 	}
 	rec, status, err := s.accept(distribution, b)
@@ -98,6 +98,19 @@ func (s *Server) createInvalidation(c *call) (*reply, error) {
 		status: http.StatusCreated, body: invalidationNode(rec, status),
 		location: c.base + "distribution/" + url.PathEscape(distribution) + "/invalidation/" + rec.ID,
 	}, nil
+}
+
+// takesTags says whether a batch for the distribution, which must be there, may name tags. It reads the configuration, which costs more than
+// all the rest of an invalidation, only where that decides.
+func (s *Server) takesTags(distribution string) (bool, error) {
+	if s.opts.RefuseTags {
+		d, err := s.load(distribution)
+		return d.cfg.CacheTagConfig != nil, err
+	}
+	return true, s.db.View(func(tx *bbolt.Tx) error {
+		_, err := historyOf(tx, distribution)
+		return err
+	})
 }
 
 // accept stores the batch, or finds the invalidation that its caller reference already names.

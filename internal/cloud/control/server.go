@@ -79,6 +79,8 @@ type Options struct {
 	// Removed is called after a distribution was deleted and nothing of it is under way at Edges any more. It may be
 	// called twice. nil is nobody.
 	Removed func(distribution string)
+	// Volatile says that nobody opens the file again after this process: then nothing waits for the disk.
+	Volatile bool
 	// History is how many invalidations of a distribution are kept; 0 is 10,000.
 	History int
 	// CloseWait bounds how long Close waits for invalidations in progress; 0 is 10 seconds.
@@ -131,7 +133,7 @@ var errClosed = errors.New("control server is closed")
 // every distribution's configuration, then the invalidations that were accepted and not completed. It fails when
 // another process holds the file, or the file is of an unknown version. The caller closes the Server.
 func Open(path string, edges Edges, opts Options) (*Server, error) {
-	db, err := openDB(path)
+	db, err := openDB(path, opts.Volatile)
 	if err != nil {
 		return nil, err
 	}

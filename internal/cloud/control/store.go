@@ -61,9 +61,9 @@ type invalidationRecord struct {
 	Items     []string  `json:"items"`
 }
 
-// openDB opens or makes the file and its buckets, readable by the owner only.
-func openDB(path string) (*bbolt.DB, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait})
+// openDB opens or makes the file and its buckets, readable by the owner only. What is written to a volatile file is not waited for.
+func openDB(path string, volatile bool) (*bbolt.DB, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, NoSync: volatile})
 	if err != nil {
 		return nil, fmt.Errorf("open control state %s: %w", path, err)
 	}

@@ -27,6 +27,12 @@ type Origin struct {
 	Scheme    string            // "http" or "https"; "" means http
 	Transport http.RoundTripper // sends the requests; must heed their context, and must not decompress (DisableCompression)
 	S3        bool              // an S3 REST endpoint: errors are cached for one second at least
+
+	// Dated says that every write of an object, also one that changes its headers alone, gives it a later Last-Modified,
+	// as Amazon S3 does. Other S3 stores (S3, or X-Amz headers in their responses) may not, so that after an invalidation their objects are
+	// fetched anew, whole.
+	// It is not asked of other HTTP servers.
+	Dated bool
 }
 
 // Protocol is what a behaviour does with viewers' plain HTTP requests.

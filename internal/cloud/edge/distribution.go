@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,6 +38,8 @@ type behavior struct {
 	cookies bool     // cookies are forwarded
 
 	originQueries, originCookies Selection // in the key or not
+
+	noProof atomic.Int64 // until when, in Unix nanoseconds, its origin is not asked to prove anything
 }
 
 // compile checks cfg and makes it ready.

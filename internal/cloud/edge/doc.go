@@ -3,8 +3,8 @@
 // One Edge serves one distribution. It is an http.Handler in front of origins that are http.RoundTrippers.
 //
 // It promises:
-//   - When Invalidate has returned, no request that begins later is answered with bytes whose origin request began before.
-//     A fill that raced the invalidation serves at most the viewers who were already waiting for it.
+//   - When Invalidate has returned, no request that begins later is answered with what the items cover, unless the origin has been asked
+//     after that and has proved it to be the same, bytes and headers. A fill that raced the invalidation serves at most the viewers who were already waiting for it.
 //   - What no invalidation covers stays cached until it expires or the budgets of memory and disk evict it; with a disk tier, a restart too.
 //   - However many viewers wait for one key, the origin gets one request, and the body streams to all of them as it arrives.
 //   - A truncated or failed origin body is never stored, and its viewers see an aborted response, never a short 200.
@@ -14,6 +14,7 @@
 // Where the guide is silent: paths are compared byte for byte; a HEAD that misses fetches with GET and fills the entry;
 // a 304 restarts the lifetime but leaves stored headers and tags as they are; malformed max-age and Expires count as already expired;
 // the default root object is substituted before behaviours are matched and before the viewer-request rewrite;
+// what an invalidation covers is asked for by a condition where a 304 can prove it (evidence.go), and then shows as RefreshHit;
 // a single range that begins beyond the body is a 416; 410 is cached as 404 is.
 //
 // Layers, top down, so that another server or another rule set fits: serve.go (net/http in, bytes out), engine.go and flight.go

@@ -74,9 +74,6 @@ type Edge struct {
 	encoders encoders
 }
 
-// sweepMark tells one sweep from the next.
-type sweepMark struct{ sealed, oldest purge.Sequence }
-
 var _ http.Handler = (*Edge)(nil)
 
 // New returns a running edge. Close it to end its goroutines. The error wraps ErrConfig if cfg cannot be served.
@@ -87,7 +84,7 @@ func New(cfg Config, opts Options) (*Edge, error) {
 	}
 	opts = opts.withDefaults()
 	log := purge.New(opts.PurgeBytes)
-	st, err := newStore(opts.MemoryBytes, log)
+	st, err := newStore(opts.MemoryBytes, log, opts.Now)
 	if err != nil {
 		return nil, fmt.Errorf("make edge: %w", err)
 	}
@@ -102,6 +99,7 @@ func New(cfg Config, opts Options) (*Edge, error) {
 	e.dist.Store(d)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.workers.Go(e.sweepWhenAsked)
+	e.workers.Go(e.reclaimWithdrawn)
 	return e, nil
 }
 
@@ -157,14 +155,6 @@ func (e *Edge) Invalidate(items []string) (purge.Sequence, error) {
 	return seq, nil
 }
 
-// wishSweep asks for a background sweep. One wish is enough: its sweep sees all batches up to its start.
-func (e *Edge) wishSweep() {
-	select {
-	case e.sweeps <- struct{}{}:
-	default:
-	}
-}
-
 // Close ends all fills and the sweeper, and waits for them. Viewers of unfinished fills see an aborted response.
 func (e *Edge) Close() {
 	e.flights.close()
@@ -175,63 +165,6 @@ func (e *Edge) Close() {
 		e.opts.Logger.Error("close of the disk tier failed", "error", err)
 	}
 	e.store.cache.StopAllGoroutines()
-}
-
-// sweepWhenAsked reclaims dead objects after invalidations, at most once every SweepInterval.
-func (e *Edge) sweepWhenAsked() {
-	for {
-		select {
-		case <-e.sweeps:
-		case <-e.ctx.Done():
-			return
-		}
-		began := time.Now()
-		if !e.sweep() {
-			e.wishSweep()
-		}
-		pause := time.NewTimer(e.sweepPause(time.Since(began)))
-		select {
-		case <-pause.C:
-		case <-e.ctx.Done():
-			pause.Stop()
-			return
-		}
-	}
-}
-
-// maxSegments is how many segments of the purge log wait for fills that are under way.
-const maxSegments = 8
-
-// sweep removes what invalidations cover, and lets the purge log forget what no object needs any more.
-//
-// Why that is safe: every fill that began before the seal either is among the flights, whose oldest stamp bounds what is forgotten,
-// or has stored its object already, so that the walk finds it. Should the walk miss one (the cache's iteration is only weakly consistent),
-// or should a fill outlast maxSegments sweeps, its object counts as covered: one fetch too many, never a stale answer.
-//
-// It says whether the log is empty afterwards, but for batches that came meanwhile.
-func (e *Edge) sweep() bool {
-	e.sweeping.Lock()
-	defer e.sweeping.Unlock()
-	sealed := e.log.Seal()
-	oldest := e.flights.oldest(sealed)
-	if e.swept == (sweepMark{sealed, oldest}) {
-		return oldest == sealed // the same fill is still waited for: a walk would gain nothing
-	}
-	for _, o := range e.store.cache.All() {
-		if e.ctx.Err() != nil {
-			return true
-		}
-		e.store.clean(o)
-	}
-	if !e.sweepDisk(sealed) {
-		return e.ctx.Err() != nil
-	}
-	e.swept = sweepMark{sealed, oldest}
-	e.log.Forget(oldest)
-	if e.log.Size().Segments > maxSegments {
-		e.log.Forget(sealed)
-	}
-	return oldest == sealed
 }
 
 // counters are the edge's running totals.
@@ -269,7 +202,8 @@ type Stats struct {
 	ObjectBytes                                            int64 // that they count for
 	MemoryBytes                                            int64 // the budget
 	Evicted                                                int64 // objects that the budget pushed out
-	Purged                                                 int64 // objects that invalidations removed, counted when found
+	Purged                                                 int64 // objects that invalidations removed or withdrew, counted when found
+	Withdrawn                                              int64 // of Objects: those that an invalidation covers and the origin may still prove; they serve nobody
 	Invalidations, InvalidationItems                       int64 // accepted
 	Purge                                                  purge.Size
 	Disk                                                   disk.Stats // zero where there is no disk tier
@@ -283,7 +217,7 @@ func (e *Edge) Stats() Stats {
 		Errors: c.errors.Load(), Redirects: c.redirects.Load(), Collapsed: c.collapsed.Load(),
 		OriginRequests: c.originRequests.Load(), BytesOut: c.bytesOut.Load(),
 		Objects: int64(e.store.cache.EstimatedSize()), ObjectBytes: int64(e.store.cache.WeightedSize()), MemoryBytes: int64(e.opts.MemoryBytes),
-		Evicted: e.store.evicted.Load(), Purged: e.store.purged.Load(),
+		Evicted: e.store.evicted.Load(), Purged: e.store.purged.Load(), Withdrawn: e.store.withdrawn.Load(),
 		Invalidations: c.invalidations.Load(), InvalidationItems: c.items.Load(), Purge: e.log.Size(),
 	}
 	if e.store.disk != nil {

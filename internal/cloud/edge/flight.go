@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -23,6 +22,7 @@ type flight struct {
 	target  *target
 	stamp   purge.Sequence // newest invalidation when the origin request started
 	prior   *object        // expired object that may be confirmed, or stand in; nil for none. It was clean up to stamp
+	former  *object        // withdrawn object that may be proved, and serves for nothing else; nil for none, and where there is a prior
 	body    *body
 	spilled *disk.Writer // takes a body that is too large for memory; nil for none
 	cancel  context.CancelFunc
@@ -51,7 +51,7 @@ type flightKind int
 
 const (
 	fetched   flightKind = iota // a response whose body arrives
-	refreshed                   // the prior object was confirmed
+	refreshed                   // the prior object was confirmed, or the former one proved
 	standIn                     // the prior object is served because the origin failed
 	failed                      // no answer: the flight was cancelled
 )
@@ -66,6 +66,7 @@ type head struct {
 	verdict verdict
 
 	original http.Header // see object
+	evidence *evidence   // see object
 }
 
 // flights are the origin requests under way.
@@ -177,7 +178,11 @@ func (e *Edge) board(rq *request, t *target, alone bool) (*berth, *object, error
 	if prior != nil && prior.use(rq.wants, e.opts.Now()) == serve {
 		return nil, prior, nil
 	}
-	f, err := e.takeOff(rq, t, stamp, prior)
+	var former *object
+	if prior == nil {
+		former = e.former(rq, t)
+	}
+	f, err := e.takeOff(rq, t, stamp, prior, former)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -224,7 +229,7 @@ func (f *flight) tags() []string {
 }
 
 // takeOff starts a flight. The caller holds flights.mu.
-func (e *Edge) takeOff(rq *request, t *target, stamp purge.Sequence, prior *object) (*flight, error) {
+func (e *Edge) takeOff(rq *request, t *target, stamp purge.Sequence, prior, former *object) (*flight, error) {
 	confirm := prior
 	if prior != nil && !prior.verdict.validate {
 		confirm = nil
@@ -233,9 +238,12 @@ func (e *Edge) takeOff(rq *request, t *target, stamp purge.Sequence, prior *obje
 	if err != nil {
 		return nil, err
 	}
+	if former != nil { // the entity tag alone: it proves bytes, and a date would prove nothing more
+		copyHeader(req.Header, "If-None-Match", former.received()["Etag"])
+	}
 	e.flights.number++
 	f := &flight{
-		number: e.flights.number, target: t, key: t.key, variant: t.key, stamp: stamp, prior: prior, body: newBody(), ready: make(chan struct{}),
+		number: e.flights.number, target: t, key: t.key, variant: t.key, stamp: stamp, prior: prior, former: former, body: newBody(), ready: make(chan struct{}),
 		viewer: rq,
 	}
 	if rq.early != nil {
@@ -248,92 +256,10 @@ func (e *Edge) takeOff(rq *request, t *target, stamp purge.Sequence, prior *obje
 	return f, nil
 }
 
-// fly asks the origin and carries the answer to the viewers and into the store.
-func (e *Edge) fly(ctx context.Context, f *flight, req *http.Request) {
-	defer f.cancel()
-	asked := e.opts.Now()
-	resp, err := e.roundTrip(withInterim(ctx, f.hints()), f.target, req)
-	if err == nil {
-		defer resp.Body.Close()
-	}
-	now := e.opts.Now()
-	switch {
-	case err != nil && ctx.Err() != nil:
-		e.land(f, failed, nil, errClosed)
-	case e.standsIn(f, resp, err, now):
-		e.land(f, standIn, f.prior, nil)
-	case err != nil:
-		e.opts.Logger.Warn("origin request failed", "path", f.target.path, "error", err)
-		f.made = true
-		e.receive(ctx, f, gatewayResponse(f.gatewayStatus(err)), asked, now)
-	case resp.StatusCode == http.StatusNotModified && f.prior != nil:
-		f.answered = http.StatusNotModified
-		e.land(f, refreshed, e.confirm(f, resp, asked, now), nil)
-	default:
-		e.receive(ctx, f, resp, asked, now)
-	}
-}
-
-// gatewayStatus is the status that viewers get for a failed origin request. An object that must not stand in asks for a 504.
-// RFC 9111 5.2.2.2
-func (f *flight) gatewayStatus(err error) int {
-	if f.prior != nil && f.prior.verdict.stale.forbidden {
-		return http.StatusGatewayTimeout
-	}
-	return gatewayStatus(err)
-}
-
-// reason is why the origin was asked.
-// RFC 9211 2.2
-func (f *flight) reason() string {
-	switch {
-	case f.prior == nil && f.target.key.variant != "":
-		return "vary-miss"
-	case f.prior == nil:
-		return "uri-miss"
-	case f.viewer.wants != nil:
-		return "request"
-	}
-	return "stale"
-}
-
-// land ends a flight that has no body on its way.
-func (e *Edge) land(f *flight, kind flightKind, o *object, err error) {
-	f.kind, f.prep, f.err = kind, o, err
-	e.flights.end(f)
-	close(f.ready)
-	f.body.finish(err)
-}
-
-// standsIn says whether the prior object is served in place of a failure, and if so lets the origin rest.
-// spec: cloudfront 3.3
-func (e *Edge) standsIn(f *flight, resp *http.Response, err error, now time.Time) bool {
-	if f.prior == nil || (err == nil && resp.StatusCode < 500) || !f.prior.mayStandIn(now, err != nil) {
-		return false
-	}
-	status := 0
-	if err != nil {
-		status = gatewayStatus(err)
-	} else {
-		status = resp.StatusCode
-		f.answered = status
-	}
-	e.opts.Logger.Warn("serving stale object", "path", f.target.path, "status", status, "error", err)
-	f.prior.retry.Store(now.Add(f.target.d.errorTTL(status, &f.target.b.origin)).UnixNano())
-	return true
-}
-
-// gatewayResponse is the edge's own answer for an origin that gave none.
-func gatewayResponse(status int) *http.Response {
-	a := edgeError(status)
-	return &http.Response{
-		StatusCode: status, ContentLength: a.length, Body: io.NopCloser(bytes.NewReader(a.whole)), Header: a.header,
-	}
-}
-
 // receive takes a response: head to the viewers at once, body as it comes, and the whole into the store.
 func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, asked, now time.Time) {
 	f.kind, f.head = fetched, e.judge(f.target, resp, asked, now)
+	f.head.evidence = evidenceOf(f, resp)
 	from := e.compress(ctx, f, resp)
 	defer from.Close()
 	if !f.head.verdict.store {
@@ -341,6 +267,7 @@ func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, aske
 		if f.prior != nil && !f.head.verdict.spare { // gone or no longer cacheable: it must not come back when the origin fails
 			e.store.drop(f.prior)
 		}
+		e.dropFormer(f)
 	}
 	if f.head.verdict.store && f.target.d.rules.vary {
 		f.variant = e.learn(f)
@@ -465,7 +392,7 @@ func expectEOF(from io.Reader) error {
 func (e *Edge) keep(f *flight, last int) {
 	h := &f.head
 	o := &object{
-		key: f.variant, fill: f.number, stamp: f.stamp, status: h.status, header: h.header,
+		key: f.variant, fill: f.number, stamp: f.stamp, status: h.status, header: h.header, evidence: h.evidence,
 		tags: h.tags, born: h.at, expires: h.at.Add(h.verdict.lifetime - h.verdict.age), verdict: h.verdict,
 	}
 	var size int64
@@ -488,7 +415,10 @@ func (e *Edge) keep(f *flight, last int) {
 	switch {
 	case !f.body.isPassing():
 		e.store.put(o)
-	case !e.keepBelow(f, o) && f.prior != nil:
-		e.store.drop(f.prior)
+	case !e.keepBelow(f, o):
+		if f.prior != nil {
+			e.store.drop(f.prior)
+		}
+		e.dropFormer(f)
 	}
 }

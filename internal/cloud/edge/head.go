@@ -20,7 +20,7 @@ func (e *Edge) learnFromHead(t *target, resp *http.Response, h head, asked time.
 	}
 	o := &object{
 		key: prior.key, fill: prior.fill, stamp: stamp, status: prior.status, header: prior.header, body: prior.body, below: prior.below, tags: prior.tags,
-		born: h.at, verdict: prior.verdict,
+		born: h.at, verdict: prior.verdict, evidence: prior.evidence,
 	}
 	o.original = prior.original
 	if e.freshen(o, t, t.d.rules.update, resp, asked, h.at) && o.verdict.store {

@@ -386,3 +386,40 @@ func TestSweeper(t *testing.T) {
 		}
 	})
 }
+
+// A walk takes its share and no more, unless the log fills up, and ends with the edge.
+func TestGently(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, counter(), func(_ *Config, o *Options) { o.PurgeBytes = 20_000 })
+		walk := func(objects int) time.Duration {
+			pace, start := b.gently(), time.Now()
+			for i := range objects {
+				if i%walkChunk == 0 {
+					time.Sleep(time.Millisecond)
+				}
+				pace()
+			}
+			return time.Since(start)
+		}
+		if got := walk(10 * walkChunk); got != 10*walkShare*time.Millisecond {
+			t.Errorf("ten chunks of a millisecond took %v", got)
+		}
+		b.invalidate("/first")
+		synctest.Wait() // the sweeper has swept, and waits for an hour
+		for i := 0; b.Stats().Purge.Bytes < 5000; i++ {
+			b.invalidate(fmt.Sprintf("/%d", i))
+		}
+		if got := walk(10 * walkChunk); got != 10*time.Millisecond {
+			t.Errorf("with a full log ten chunks took %v", got)
+		}
+		go func() {
+			time.Sleep(time.Minute)
+			b.Close()
+		}()
+		start := time.Now()
+		if b.rest(time.Hour) || time.Since(start) != time.Minute {
+			t.Errorf("rested for %v beyond Close", time.Since(start))
+		}
+		synctest.Wait()
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,9 +20,14 @@ import (
 // The edge against a brute-force model: random interleavings of requests, slow origin answers, truncations, leaving viewers,
 // origin changes, expiry, evictions, sweeps and invalidations.
 //
-// Stale: an answer whose body the origin was asked for before an invalidation that covers it and that completed before the request began.
-// Wasteful: an origin request although the model knows a fresh object, or a fill under way, that no invalidation covers.
-// Neither may ever happen. Every operation runs until nothing moves any more, so the order of events is known exactly.
+// The origin is a bucket as S3 has them: a change of bytes changes the entity tag, a change of headers alone does not, either sets Last-Modified, to the
+// second; and a header of the server's own changes without either.
+//
+// Stale: an answer whose body the origin was neither asked for nor still had after an invalidation that covers it and that completed before
+// the request began; or one with headers that had been replaced before such an invalidation.
+// Wasteful: an origin request although the model knows a fresh object, or a fill under way, that no invalidation covers; or a second one
+// after a 304 that proves what it confirms.
+// None may ever happen. Every operation runs until nothing moves any more, so the order of events is known exactly.
 
 var (
 	worldURIs  = []string{"/a", "/a/b", "/b", "/b?q=1"}
@@ -37,7 +43,7 @@ type op struct {
 }
 
 func drawScript(t *rapid.T) []op {
-	kinds := []string{"request", "request", "request", "release", "release", "invalidate", "change", "advance", "evict", "sweep", "leave", "truncate"}
+	kinds := []string{"request", "request", "request", "release", "release", "invalidate", "change", "dress", "serve", "blink", "blink", "advance", "evict", "sweep", "leave", "truncate"}
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) op {
 		return op{rapid.SampledFrom(kinds).Draw(t, "kind"), rapid.IntRange(0, 19).Draw(t, "n")}
 	}), 30, 80).Draw(t, "script")
@@ -59,8 +65,12 @@ type asked struct {
 	uri     string
 	serial  int // of the body it brings: its own, or with a 304 the confirmed one's
 	tags    []string
-	start   int // tick
-	confirm bool
+	state   state       // that it brings; with a 304, what the confirmed object came with
+	start   int         // tick. For a body: when the origin was last known to have it
+	confirm bool        // it is answered with 304
+	covered bool        // ... to an object that an invalidation covers
+	proof   bool        // ... and that is as the origin has it, also in its headers
+	id      string      // of the flight
 	reply   chan string // "", "truncate"
 	viewers map[*viewer]bool
 }
@@ -81,13 +91,41 @@ type entry struct {
 	tags    []string
 	start   int
 	expires time.Time
+	state   state
+}
+
+// state is what the origin has under a URI.
+type state struct {
+	version, dress, server int
+	modified               time.Time // in seconds
+}
+
+// writtenBefore is when everything was written that nothing has changed yet.
+var writtenBefore = time.Date(2026, 11, 22, 11, 0, 0, 0, time.UTC)
+
+// change is s after a write ("change", "dress"), or after one of the server's configuration ("serve"), and notes what that has replaced.
+func (s state) change(kind string, tick int, now time.Time, replaced *[2][]int) state {
+	switch kind {
+	case "change":
+		s.version++
+	case "dress":
+		s.dress++
+		replaced[0] = append(replaced[0], tick)
+	case "serve":
+		s.server++
+		replaced[1] = append(replaced[1], tick)
+		return s
+	}
+	s.modified = now.Truncate(time.Second)
+	return s
 }
 
 type world struct {
 	b        *bench
 	tick     int
-	versions map[string]int
-	bodies   []*asked // by serial: the request that fetched it
+	states   map[string]state
+	replaced map[string][2][]int // by URI: when dress and server of each number were replaced
+	bodies   []*asked            // by serial: the request that fetched it
 	pending  []*asked
 	arrived  int
 	entries  map[string]*entry
@@ -99,9 +137,10 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{versions: map[string]int{}, entries: map[string]*entry{}}
+	w := &world{states: map[string]state{}, replaced: map[string][2][]int{}, entries: map[string]*entry{}}
 	w.b = newBench(t, w.answer, func(c *Config, o *Options) {
-		c.TagHeader = "Tags"
+		setOrigin(c, true, true)
+		c.TagHeader = "X-Amz-Meta-Tags"
 		c.Default.Policy = CachePolicy{DefaultTTL: worldTTL, MaxTTL: time.Hour, Query: Selection{Mode: SelectAll}}
 		o.OriginTimeout = 1000 * time.Hour
 	})
@@ -143,8 +182,12 @@ func (w *world) step(o op) {
 		item := worldItems[o.n%len(worldItems)]
 		w.b.invalidate(item)
 		w.items, w.ticks = append(w.items, item), append(w.ticks, w.tick)
-	case "change":
-		w.versions[uri]++
+	case "change", "dress", "serve":
+		s, replaced := w.state(uri), w.replaced[uri]
+		w.states[uri] = s.change(o.kind, w.tick, w.b.clock(), &replaced)
+		w.replaced[uri] = replaced
+	case "blink":
+		w.b.advance(700 * time.Millisecond)
 	case "advance":
 		w.b.advance(40 * time.Second)
 	case "evict":
@@ -159,22 +202,31 @@ func (w *world) step(o op) {
 	}
 }
 
+func (w *world) state(uri string) state {
+	s, known := w.states[uri]
+	if !known {
+		s.modified = writtenBefore
+	}
+	return s
+}
+
 // answer is the origin. It fixes what it will say when the request arrives, and says it when released.
 func (w *world) answer(r *http.Request) (*http.Response, error) {
 	uri := r.URL.RequestURI()
-	version := w.versions[uri]
+	s, now := w.state(uri), w.b.clock().Truncate(time.Second)
 	a := &asked{
 		uri: uri, serial: len(w.bodies), start: w.tick, reply: make(chan string), viewers: map[*viewer]bool{},
-		tags: []string{fmt.Sprintf("t%d", version%2)},
+		tags: []string{fmt.Sprintf("t%d", s.version%2)}, id: r.Header.Get("X-Amz-Cf-Id"), state: s,
 	}
-	etag := fmt.Sprintf(`"%s %d"`, uri, version)
-	w.arrive(a, r, etag)
+	etag := fmt.Sprintf(`"%s %d"`, uri, s.version)
+	w.arrive(a, r, etag, s)
+	headers := []string{"Etag: " + etag, "Last-Modified: " + s.modified.Format(http.TimeFormat), "Date: " + now.Format(http.TimeFormat), fmt.Sprint("X-Server: ", s.server)}
 	select {
 	case how := <-a.reply:
 		if a.confirm {
-			return reply(304, ""), nil
+			return reply(304, "", headers...), nil
 		}
-		resp := reply(200, fmt.Sprint(a.serial), "Etag: "+etag, "Tags: "+a.tags[0])
+		resp := reply(200, fmt.Sprint(a.serial), append(headers, fmt.Sprint("X-Amz-Meta-Dress: ", s.dress), "X-Amz-Meta-Tags: "+a.tags[0])...)
 		if how == "truncate" {
 			resp.ContentLength += 5
 		}
@@ -184,8 +236,8 @@ func (w *world) answer(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// arrive records an origin request and checks that a conditional one confirms what nothing covers.
-func (w *world) arrive(a *asked, r *http.Request, etag string) {
+// arrive records an origin request, and what it confirms. What is covered may be confirmed by its entity tag only.
+func (w *world) arrive(a *asked, r *http.Request, etag string, s state) {
 	w.arrived++
 	w.pending = append(w.pending, a)
 	w.bodies = append(w.bodies, a)
@@ -194,14 +246,20 @@ func (w *world) arrive(a *asked, r *http.Request, etag string) {
 		return
 	}
 	e := w.entries[a.uri]
-	if e == nil || w.covered(a.uri, e.tags, e.start) {
-		w.failf("%s: a covered or unknown object is confirmed (%s)", a.uri, condition)
+	if e == nil {
+		w.failf("%s: an unknown object is confirmed (%s)", a.uri, condition)
 		return
+	}
+	a.covered = w.covered(a.uri, e.tags, e.start)
+	if a.covered && r.Header.Get("If-Modified-Since") != "" {
+		w.failf("%s: a covered object is confirmed by its date", a.uri)
 	}
 	if condition == etag {
 		a.confirm = true
+		a.proof = a.covered && e.state == s
 		w.bodies[a.serial] = &asked{uri: a.uri}
-		a.serial, a.tags = e.serial, e.tags
+		a.serial, a.tags, a.state = e.serial, e.tags, e.state
+		w.bodies[a.serial].start = a.start // the origin still has these bytes
 	}
 }
 
@@ -279,10 +337,13 @@ func (w *world) release(i int, truncate bool) {
 		how = "truncate"
 	}
 	wasCovered := w.covered(a.uri, a.tags, a.start)
-	w.land(a, truncate, wasCovered)
 	before := w.arrived
 	a.reply <- how
 	synctest.Wait()
+	if a.covered && a.confirm && w.retried(a, i) {
+		return
+	}
+	w.land(a, truncate, wasCovered)
 	fetches := w.arrived - before
 	if fetches > 1 || fetches == 1 && !wasCovered {
 		w.failf("%s: %d origin requests after a fill that brought what was wanted", a.uri, fetches)
@@ -294,6 +355,21 @@ func (w *world) release(i int, truncate bool) {
 	}
 }
 
+// retried says whether the flight of a, the i-th pending one until it was answered with 304, has asked for the whole instead; then that is what is pending.
+func (w *world) retried(a *asked, i int) bool {
+	last := len(w.pending) - 1
+	if last < 0 || w.pending[last].id != a.id {
+		return false
+	}
+	next := w.pending[last]
+	w.pending = slices.Insert(w.pending[:last], i, next)
+	next.start, next.viewers = a.start, a.viewers
+	if a.proof {
+		w.failf("%s: fetched although a 304 proved it", a.uri)
+	}
+	return true
+}
+
 // land is what the model thinks is cached after the answer.
 func (w *world) land(a *asked, truncated, covered bool) {
 	old := w.entries[a.uri]
@@ -302,7 +378,7 @@ func (w *world) land(a *asked, truncated, covered bool) {
 	case covered:
 		delete(w.entries, a.uri)
 	default:
-		w.entries[a.uri] = &entry{serial: a.serial, tags: a.tags, start: a.start, expires: w.b.clock().Add(worldTTL)}
+		w.entries[a.uri] = &entry{serial: a.serial, tags: a.tags, start: a.start, state: a.state, expires: w.b.clock().Add(worldTTL)}
 	}
 }
 
@@ -361,5 +437,12 @@ func (w *world) checkFresh(v *viewer) {
 	}
 	if w.coveredBetween(v.uri, a.tags, a.start, v.begin) {
 		w.failf("%s: stale: body %d was asked for at %d, the request began at %d; invalidated %q at %v", v.uri, serial, a.start, v.begin, w.items, w.ticks)
+	}
+	for i, name := range []string{"X-Amz-Meta-Dress", "X-Server"} {
+		n, err := strconv.Atoi(v.w.Header().Get(name))
+		replaced := w.replaced[v.uri][i]
+		if err != nil || n < len(replaced) && w.coveredBetween(v.uri, a.tags, replaced[n], v.begin) {
+			w.failf("%s: stale header %s %d, replaced at %v; the request began at %d; invalidated %q at %v", v.uri, name, n, replaced, v.begin, w.items, w.ticks)
+		}
 	}
 }

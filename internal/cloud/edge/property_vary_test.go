@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,8 +17,12 @@ import (
 
 // The RFC 9111 rules against a brute-force model: variants, slow fills, unsafe requests, invalidations, evictions and sweeps in any order.
 //
+// The origin is any HTTP server: a change of bytes changes the entity tag; a change of headers alone keeps it, and like every write sets
+// Last-Modified; a header of the server's own changes without either, but is in a 304 too.
+//
 // Wrong: another variant's body. Stale: a body whose origin request began before an invalidation, or before the end of an unsafe request,
-// that covers its URI and that completed before the viewer's request began, whatever the variant.
+// that covers its URI and that completed before the viewer's request began, whatever the variant, and that the origin has not had since; or a header
+// that had been replaced before such an invalidation.
 // Wasteful: an origin request although a fresh object of the variant is cached that nothing covers.
 
 var (
@@ -31,6 +36,10 @@ type varyAsk struct {
 	serial    int
 	version   int
 	start     int // tick; moves when the body is confirmed
+	date      time.Time
+	leader    string // the viewer whose flight it is
+	state     state
+	proof     bool // a 304, and nothing that it repeats or dates has changed
 	reply     chan bool
 }
 
@@ -46,20 +55,23 @@ type varyViewer struct {
 // varyEntry is what must be cached, and reachable.
 type varyEntry struct {
 	serial  int
+	start   int
 	expires time.Time
 }
 
 type varyWorld struct {
 	b        *bench
 	tick     int
-	versions map[string]int
-	mu       sync.Mutex // guards what the origin writes: bodies, pending, arrived, errs; held for one arrival
+	states   map[string]state
+	replaced map[string][2][]int // by URI: when dress and server of each number were replaced
+	mu       sync.Mutex          // guards what the origin writes: bodies, pending, arrived, errs; held for one arrival
 	bodies   []*varyAsk
 	pending  []*varyAsk
 	arrived  int
 	entries  map[[2]string]varyEntry
 	landed   map[[2]string]int // when the newest fill that is stored began
 	viewers  []*varyViewer
+	sent     int
 	items    []string
 	ticks    []int
 	sweeps   int
@@ -67,7 +79,7 @@ type varyWorld struct {
 }
 
 func TestVaryModel(t *testing.T) {
-	kinds := []string{"request", "request", "request", "request", "release", "release", "release", "invalidate", "change", "advance", "evict", "forget", "write", "sweep"}
+	kinds := []string{"request", "request", "request", "request", "release", "release", "release", "invalidate", "change", "advance", "evict", "forget", "write", "sweep", "dress", "serve", "blink"}
 	rapid.Check(t, func(rt *rapid.T) {
 		script := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) op {
 			return op{rapid.SampledFrom(kinds).Draw(rt, "kind"), rapid.IntRange(0, 71).Draw(rt, "n")}
@@ -81,8 +93,9 @@ func TestVaryModel(t *testing.T) {
 }
 
 func newVaryWorld(t *testing.T) *varyWorld {
-	w := &varyWorld{versions: map[string]int{}, entries: map[[2]string]varyEntry{}, landed: map[[2]string]int{}}
+	w := &varyWorld{states: map[string]state{}, replaced: map[string][2][]int{}, entries: map[[2]string]varyEntry{}, landed: map[[2]string]int{}}
 	w.b = newBench(t, w.answer, func(c *Config, o *Options) {
+		setOrigin(c, false, false)
 		c.Rules, c.TagHeader = RFC9111, "Tags"
 		o.OriginTimeout = 1000 * time.Hour
 	})
@@ -125,8 +138,12 @@ func (w *varyWorld) step(o op) {
 	case "write": // answered at once, with 204
 		w.b.do(http.MethodPut, uri)
 		w.items, w.ticks = append(w.items, uri), append(w.ticks, w.tick)
-	case "change":
-		w.versions[uri]++
+	case "change", "dress", "serve":
+		s, replaced := w.state(uri), w.replaced[uri]
+		w.states[uri] = s.change(o.kind, w.tick, w.b.clock(), &replaced)
+		w.replaced[uri] = replaced
+	case "blink":
+		w.b.advance(700 * time.Millisecond)
 	case "advance":
 		w.b.advance(40 * time.Second)
 	case "evict":
@@ -180,44 +197,57 @@ func (w *varyWorld) answer(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}, nil
 	}
 	uri := r.URL.RequestURI()
+	s, now := w.state(uri), w.b.clock().Truncate(time.Second)
 	w.mu.Lock() // one release may make several viewers ask again, each for its variant
 	a := &varyAsk{
-		uri: uri, lang: r.Header.Get("Accept-Language"), serial: len(w.bodies), version: w.versions[uri], start: w.tick, reply: make(chan bool),
+		uri: uri, lang: r.Header.Get("Accept-Language"), serial: len(w.bodies), version: s.version, start: w.tick, date: now, leader: r.Header.Get("X-Viewer"), state: s, reply: make(chan bool),
 	}
 	w.arrived++
 	w.pending, w.bodies = append(w.pending, a), append(w.bodies, a)
-	confirms := w.confirms(a, r.Header.Get("If-None-Match"))
+	confirms := w.confirms(a, r.Header.Get("If-None-Match"), r.Header.Get("If-Modified-Since") != "")
 	w.mu.Unlock()
 	select {
 	case <-a.reply:
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
-	if confirms != nil {
-		confirms.start = a.start
-		return reply(304, ""), nil
+	headers := []string{
+		"Cache-Control: max-age=60", fmt.Sprintf(`Etag: "%d"`, a.serial), "Tags: " + a.tag(), fmt.Sprint("X-Server: ", s.server),
+		"Last-Modified: " + s.modified.Format(http.TimeFormat), "Date: " + now.Format(http.TimeFormat),
 	}
-	headers := []string{"Cache-Control: max-age=60", fmt.Sprintf(`Etag: "%d"`, a.serial), "Tags: " + a.tag()}
 	if uri != "/plain" {
 		headers = append(headers, "Vary: Accept-Language")
 	}
-	return reply(200, fmt.Sprint(a.serial), headers...), nil
+	if confirms != nil {
+		return reply(304, "", headers...), nil
+	}
+	return reply(200, fmt.Sprint(a.serial), append(headers, fmt.Sprint("Content-Language: ", s.dress))...), nil
 }
 
-// confirms returns the body that the condition names if it is still the current version, and checks that nothing covers it.
-func (w *varyWorld) confirms(a *varyAsk, etag string) *varyAsk {
+func (w *varyWorld) state(uri string) state {
+	s, known := w.states[uri]
+	if !known {
+		s.modified = writtenBefore
+	}
+	return s
+}
+
+// confirms returns the body that the condition names if it is still the current version, and checks that what is covered is named by nothing else.
+func (w *varyWorld) confirms(a *varyAsk, etag string, dated bool) *varyAsk {
 	serial := 0
 	if _, err := fmt.Sscanf(etag, `"%d"`, &serial); err != nil {
 		return nil
 	}
 	old := w.bodies[serial]
-	if w.covered(old, old.start, w.tick+1) || entryKey(old.uri, old.lang) != entryKey(a.uri, a.lang) {
-		w.failf("%s %q: a covered object, or another variant, is confirmed", a.uri, a.lang)
+	if w.covered(old, old.start, w.tick+1) && dated || entryKey(old.uri, old.lang) != entryKey(a.uri, a.lang) {
+		w.failf("%s %q: a covered object is confirmed by its date, or another variant is", a.uri, a.lang)
 	}
 	if old.version != a.version {
 		return nil
 	}
 	a.serial = serial
+	a.proof = !dated && old.state == a.state
+	old.start = max(old.start, a.start) // the origin still has these bytes
 	return old
 }
 
@@ -236,13 +266,16 @@ func (w *varyWorld) covered(a *varyAsk, after, before int) bool {
 
 func (w *varyWorld) request(uri, lang string) {
 	e, known := w.entries[entryKey(uri, lang)]
-	must := known && w.b.clock().Before(e.expires) && !w.covered(w.bodies[e.serial], w.bodies[e.serial].start, w.tick+1)
+	must := known && w.b.clock().Before(e.expires) && !w.covered(w.bodies[e.serial], e.start, w.tick+1)
 	before := w.arrived
 	v := &varyViewer{uri: uri, lang: lang, begin: w.tick, w: httptest.NewRecorder()}
 	w.viewers = append(w.viewers, v)
+	w.sent++
+	number := strconv.Itoa(w.sent)
 	go func() {
 		r := httptest.NewRequest(http.MethodGet, uri, nil)
 		r.Header = langHeader(lang)
+		r.Header.Set("X-Viewer", number)
 		w.b.ServeHTTP(v.w, r)
 		v.done = true
 	}()
@@ -256,16 +289,23 @@ func (w *varyWorld) release(i int) {
 	a := w.pending[i]
 	w.pending = slices.Delete(w.pending, i, i+1)
 	body := w.bodies[a.serial]
+	a.reply <- true
+	synctest.Wait()
+	if again := slices.IndexFunc(w.pending, func(p *varyAsk) bool { return p.leader == a.leader }); again >= 0 { // a 304 that proved nothing
+		if w.pending[again].start = a.start; a.proof {
+			w.failf("%s %q: fetched although a 304 proved it", a.uri, a.lang)
+		}
+		return
+	}
 	covered := w.covered(a, a.start, w.tick+1) || w.covered(body, a.start, w.tick+1)
 	key := entryKey(a.uri, a.lang)
 	if w.landed[key] <= a.start { // an earlier fill never replaces a later one, even one that has expired
 		delete(w.entries, key)
 		if !covered {
 			w.landed[key] = a.start
-			w.entries[key] = varyEntry{a.serial, w.b.clock().Add(time.Minute)}
+			w.entries[key] = varyEntry{a.serial, a.start, a.date.Add(time.Minute)}
 		}
 	}
-	a.reply <- true
 }
 
 func (w *varyWorld) checkDone() {
@@ -289,5 +329,12 @@ func (w *varyWorld) check(v *varyViewer) {
 	}
 	if w.covered(a, a.start, v.begin) {
 		w.failf("%s %q: stale: body %d was asked for at %d, the request began at %d; invalidated %q at %v", v.uri, v.lang, serial, a.start, v.begin, w.items, w.ticks)
+	}
+	for i, name := range []string{"Content-Language", "X-Server"} {
+		n, err := strconv.Atoi(v.w.Header().Get(name))
+		replaced := w.replaced[v.uri][i]
+		if err != nil || n < len(replaced) && w.covered(a, replaced[n], v.begin) {
+			w.failf("%s %q: stale header %s %d, replaced at %v; the request began at %d; invalidated %q at %v", v.uri, v.lang, name, n, replaced, v.begin, w.items, w.ticks)
+		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // confirm stores what the origin's 304 says of the prior object, and returns the object to serve.
 func (e *Edge) confirm(f *flight, resp *http.Response, asked, now time.Time) *object {
-	o := e.renew(f, now)
+	o := f.renew(f.prior, now)
 	if update := f.target.d.rules.update; update != nil {
 		sure := e.freshen(o, f.target, update, resp, asked, now)
 		switch {
@@ -34,6 +34,7 @@ func (e *Edge) freshen(o *object, t *target, update func(stored, confirmed http.
 	if !sure {
 		return false
 	}
+	o.evidence = o.evidence.after(o.header, merged)
 	o.redress(merged)
 	judged := merged.Clone()
 	copyHeader(judged, "Age", resp.Header["Age"])
@@ -46,17 +47,15 @@ func (e *Edge) freshen(o *object, t *target, update func(stored, confirmed http.
 	return true
 }
 
-// renew is the prior object with a new lifetime, after the origin has confirmed it.
+// renew is p with a new lifetime, after the origin has confirmed it.
 //
-// Its stamp is the flight's: prior was clean up to the stamp when the flight started (see board), and the origin has confirmed the
-// bytes after that. So an invalidation up to the stamp does not cover the object, and one after it does, as with a fetch.
-// An object that an invalidation covers is never confirmed but fetched anew: a 304 says nothing about headers,
-// and S3 answers 304 to a change of headers alone (spec: cloudfront 3.2).
-func (e *Edge) renew(f *flight, now time.Time) *object {
-	p := f.prior
+// Its stamp is the flight's. A prior object was clean up to the stamp when the flight started (see board), and the origin has confirmed the
+// bytes after that; a former one was covered, but has been proved after that, bytes and headers (see prove). So an invalidation
+// up to the stamp does not cover the object, and one after it does, as with a fetch.
+func (f *flight) renew(p *object, now time.Time) *object {
 	o := &object{
 		key: p.key, fill: f.number, stamp: f.stamp, status: p.status, header: p.header, body: p.body, below: p.below, tags: p.tags,
-		born: now, verdict: p.verdict,
+		born: now, verdict: p.verdict, evidence: p.evidence,
 	}
 	o.expires = now.Add(p.verdict.lifetime)
 	o.original = p.original

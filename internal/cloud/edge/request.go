@@ -51,7 +51,7 @@ type Result int
 const (
 	Miss       Result = iota // fetched from the origin
 	Hit                      // served from the cache, or shared with a request that was fetching
-	RefreshHit               // an expired object, confirmed by the origin or standing in for it
+	RefreshHit               // an expired object, confirmed by the origin or standing in for it; or an invalidated one that the origin has proved
 	Error                    // a status of 400 or more, from origin, edge or cache, also where an error page replaced it
 	Redirect                 // from HTTP to HTTPS
 )

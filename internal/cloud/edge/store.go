@@ -35,6 +35,9 @@ type object struct {
 	hits    atomic.Int64
 
 	prepared atomic.Pointer[prepared] // for Hit, once asked for
+
+	evidence  *evidence    // what lets the origin prove it after an invalidation; nil where nothing does. Not kept on the disk
+	withdrawn atomic.Int64 // when an invalidation was found to cover it, in Unix nanoseconds; 0 for not. From then on it serves nobody
 }
 
 // resting says whether the origin failed so recently that the stale object is served without asking.
@@ -83,13 +86,17 @@ type store struct {
 	largest int         // weight of the largest object that is stored
 	evicted atomic.Int64
 	purged  atomic.Int64
+
+	now       func() time.Time
+	withdrawn atomic.Int64  // how many objects are
+	anyLeft   chan struct{} // holds one word that there are such again
 }
 
 // largestShare is the part of the budget that one object may take: a quarter.
 const largestShare = 4
 
-func newStore(bytes int, log *purge.Log) (*store, error) {
-	s := &store{log: log, largest: min(bytes/largestShare, 1<<30)}
+func newStore(bytes int, log *purge.Log, now func() time.Time) (*store, error) {
+	s := &store{log: log, largest: min(bytes/largestShare, 1<<30), now: now, anyLeft: make(chan struct{}, 1)}
 	cache, err := otter.New(&otter.Options[cacheKey, *object]{
 		MaximumWeight:    uint64(bytes),
 		Weigher:          func(_ cacheKey, o *object) uint32 { return uint32(o.weight()) },
@@ -104,9 +111,13 @@ func newStore(bytes int, log *purge.Log) (*store, error) {
 
 // count runs under a lock of the cache, and so must not touch it.
 func (s *store) count(e otter.DeletionEvent[cacheKey, *object]) {
+	withdrawn := e.Value.withdrawn.Load() != 0
+	if withdrawn {
+		s.withdrawn.Add(-1)
+	}
 	if e.WasEvicted() {
 		s.evicted.Add(1)
-		if s.disk != nil {
+		if s.disk != nil && !withdrawn { // a restart may not know the invalidation any more
 			s.disk.Add(item(e.Value))
 		}
 	}
@@ -125,14 +136,18 @@ func (s *store) get(key cacheKey) *object {
 	return o
 }
 
-// clean checks o against the purge log, remembers the answer, and removes o if it is covered.
+// clean checks o against the purge log, remembers the answer, and takes o out of use if it is covered.
 func (s *store) clean(o *object) bool {
 	since := purge.Sequence(o.checked.Load())
+	if since >= s.log.Current() {
+		return true // a withdrawn object is never checked as far as that
+	}
+	if o.withdrawn.Load() != 0 {
+		return false
+	}
 	covered, at := s.log.Covered(o.key.uri, o.tags, since)
 	if covered {
-		if s.drop(o) {
-			s.purged.Add(1)
-		}
+		s.withdraw(o)
 		return false
 	}
 	for at > since && !o.checked.CompareAndSwap(uint64(since), uint64(at)) {

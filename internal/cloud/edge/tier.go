@@ -51,7 +51,9 @@ func (s *store) closeDisk() error {
 		return nil
 	}
 	for e := range s.cache.Coldest() {
-		s.disk.Put(item(e.Value))
+		if e.Value.withdrawn.Load() == 0 {
+			s.disk.Put(item(e.Value))
+		}
 	}
 	return s.disk.Close()
 }
@@ -246,24 +248,20 @@ type seeker interface {
 	seek(at int64)
 }
 
-// sweepPause is how long to wait after a sweep that took so long: a sweep of the disk reads every head, so it gets a twentieth of the time.
-func (e *Edge) sweepPause(took time.Duration) time.Duration {
-	if e.store.disk == nil {
-		return e.opts.SweepInterval
-	}
-	return max(e.opts.SweepInterval, 19*took)
+// sweepPause is how long to wait after a sweep whose part on the disk took so long: that reads every head, so it gets a twentieth of the time.
+func (e *Edge) sweepPause(onDisk time.Duration) time.Duration {
+	return max(e.opts.SweepInterval, 19*onDisk)
 }
 
-// sweepDisk removes what invalidations up to sealed cover on the disk, and says whether all of it is gone.
-func (e *Edge) sweepDisk(sealed purge.Sequence) bool {
+// sweepDisk removes what invalidations up to sealed cover on the disk, and says whether all of it is gone, and how long that took.
+func (e *Edge) sweepDisk(sealed purge.Sequence) (done bool, took time.Duration) {
 	if e.store.disk == nil {
-		return true
+		return true, 0
 	}
-	if err := e.store.disk.Sweep(e.ctx, sealed); err != nil {
-		if e.ctx.Err() == nil {
-			e.opts.Logger.Warn("sweep of the disk failed", "error", err)
-		}
-		return false
+	began := time.Now()
+	err := e.store.disk.Sweep(e.ctx, sealed)
+	if err != nil && e.ctx.Err() == nil {
+		e.opts.Logger.Warn("sweep of the disk failed", "error", err)
 	}
-	return true
+	return err == nil, time.Since(began)
 }

@@ -115,7 +115,8 @@ func union(a, b []string) []string {
 // selects says whether the response of f, which is ready, is the one that rq selects.
 func (f *flight) selects(rq *request) bool {
 	names := f.head.verdict.vary
-	return f.kind != fetched || len(names) == 0 || secondary(names, rq) == secondary(names, f.viewer)
+	confirmed := f.kind != fetched && f.former == nil // a prior object was found under the variant's own key
+	return confirmed || len(names) == 0 || secondary(names, rq) == secondary(names, f.viewer)
 }
 
 func trimBlanks(s string) string { return strings.Trim(s, " \t") }

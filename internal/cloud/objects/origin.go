@@ -48,15 +48,19 @@ func (o *origin) RoundTrip(r *http.Request) (*http.Response, error) {
 		defer func() { _ = r.Body.Close() }() // the contract of http.RoundTripper
 	}
 	id := o.store.nextRequestID()
+	date := o.store.opts.Now().UTC().Format(http.TimeFormat) // before the object is read: what is written later cannot be older
 	key, a, err := o.answer(r)
 	if err != nil {
 		var api *apiError
 		if !errors.As(err, &api) {
 			return nil, err
 		}
-		return o.refusal(r, key, id, a, api), nil
+		resp := o.refusal(r, key, id, a, api)
+		resp.Header.Set("Date", date)
+		return resp, nil
 	}
 	commonHeader(a.header, id)
+	a.header.Set("Date", date)
 	return response(r, a.status, a.header, a.body()), nil
 }
 

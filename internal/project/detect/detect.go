@@ -6,7 +6,7 @@
 // what to type. It reads names, and of a few files the beginning; it runs
 // nothing and writes nothing.
 //
-// It leaves out output folders that a generator's own settings name elsewhere
+// It leaves out output folders that only a program could find in a generator's settings
 // (`site:` in freshet.yaml says so), and writing a freshet.yaml. It follows
 // the section "The config file" of the design, "With no file at all".
 package detect

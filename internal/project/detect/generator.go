@@ -22,6 +22,11 @@ type Source struct {
 	Output string
 	// Marker is the file that gave the generator away.
 	Marker string
+	// Caution is what keeps Command from making a site as it is; "" if nothing
+	// is known to. It reads on from a colon.
+	Caution string
+	// Leaves says that Command leaves pages in Output whose sources are gone.
+	Leaves bool
 
 	// inputs are folders with the name of an output folder that the generator
 	// reads, and that are therefore never the site.
@@ -60,7 +65,7 @@ func generator(dir string, entries []fs.DirEntry) (Source, bool) {
 		docusaurus, astro, eleventy, next, hugo, zola, pelican, mkdocs, jekyll, npm,
 	} {
 		if s, ok := find(f); ok {
-			return s, true
+			return f.told(s), true
 		}
 	}
 	return Source{}, false
@@ -99,9 +104,22 @@ func (f folder) node(s Source, stem, pkg, command string) (Source, bool) {
 	}
 	s.Marker, s.Command = marker, command
 	if f.pkg.Scripts["build"] != "" {
-		s.Command = "npm run build"
+		s.Command = f.runner() + " run build"
 	}
 	return s, ok
+}
+
+// runner is the program that runs the scripts of package.json here.
+func (f folder) runner() string {
+	switch {
+	case f.names["pnpm-lock.yaml"]:
+		return "pnpm"
+	case f.names["yarn.lock"]:
+		return "yarn"
+	case f.names["bun.lock"], f.names["bun.lockb"]:
+		return "bun"
+	}
+	return "npm"
 }
 
 func docusaurus(f folder) (Source, bool) {
@@ -113,7 +131,7 @@ func astro(f folder) (Source, bool) {
 }
 
 func eleventy(f folder) (Source, bool) {
-	s := Source{Name: "Eleventy", Output: "_site", inputs: []string{"public"}}
+	s := Source{Name: "Eleventy", Output: "_site", Leaves: true, inputs: []string{"public"}}
 	if found, ok := f.node(s, "eleventy.config", "@11ty/eleventy", "npx @11ty/eleventy"); ok {
 		return found, ok
 	}
@@ -122,11 +140,17 @@ func eleventy(f folder) (Source, bool) {
 
 // next is Next.js; its static export goes to out/.
 func next(f folder) (Source, bool) {
-	return f.node(Source{Name: "Next.js", Output: "out", inputs: []string{"public", "build", "dist"}}, "next.config", "next", "npx next build")
+	s, ok := f.node(Source{Name: "Next.js", Output: "out", inputs: []string{"public", "build", "dist"}}, "next.config", "next", "npx next build")
+	config := readHead(filepath.Join(f.dir, s.Marker))
+	// Next.js documentation, "Static Exports", read 2026-11.
+	if ok && s.Marker != "package.json" && !regexp.MustCompile(`["'`+"`"+`]export["'`+"`"+`]`).Match(config) && !strings.Contains(f.pkg.Scripts["build"], "export") {
+		s.Caution = s.Marker + " has no output: 'export', without which Next.js makes a server instead of files"
+	}
+	return s, ok
 }
 
 func hugo(f folder) (Source, bool) {
-	s := Source{Name: "Hugo", Command: "hugo", Output: "public"}
+	s := Source{Name: "Hugo", Command: "hugo", Output: "public", Leaves: true}
 	var ok bool
 	if s.Marker, ok = f.first("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json"); ok {
 		return s, true
@@ -155,6 +179,8 @@ func pelican(f folder) (Source, bool) {
 	if f.names["publishconf.py"] {
 		settings = "publishconf.py"
 	}
+	both := append(readHead(filepath.Join(f.dir, s.Marker)), readHead(filepath.Join(f.dir, "publishconf.py"))...)
+	s.Leaves = !regexp.MustCompile(`(?m)^DELETE_OUTPUT_DIRECTORY\s*=\s*True`).Match(both)
 	s.Command = "pelican content -o output -s " + settings
 	return s, f.names[s.Marker]
 }
@@ -181,11 +207,14 @@ func jekyll(f folder) (Source, bool) {
 // npm is any other project whose package.json can build something. Its public/
 // is what most such tools copy from; Hexo and Gatsby write to it.
 func npm(f folder) (Source, bool) {
-	s := Source{Name: "npm", Command: "npm run build", Marker: "package.json"}
-	if f.pkg.depends("hexo") || f.pkg.depends("gatsby") {
-		s.Output = "public"
-	} else {
-		s.inputs = []string{"public"}
+	s := Source{Name: "npm", Command: f.runner() + " run build", Marker: "package.json", inputs: []string{"public"}}
+	switch {
+	case f.pkg.depends("hexo"), f.pkg.depends("gatsby"):
+		s.Output, s.inputs = "public", nil
+	case f.pkg.depends("react-scripts"), f.pkg.depends("@sveltejs/adapter-static"):
+		s.Output = "build"
+	case f.pkg.depends("vite"):
+		s.Output = "dist"
 	}
 	return s, f.hasPkg && f.pkg.Scripts["build"] != ""
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,10 +19,6 @@ import (
 func (r *run) upload(ctx context.Context) (site.Manifest, error) {
 	p := r.plan
 	objects := append([]site.Object(nil), p.Site.Objects()...)
-	index := make(map[site.Key]int, len(objects))
-	for i, o := range objects {
-		index[o.Key] = i
-	}
 	total, bytes := p.Count(plan.OpAdd, plan.OpUpdate)
 	headers, _ := p.Count(plan.OpHeaders)
 	progress := &counter{report: r.report, event: Event{Stage: StageUpload, Total: total + headers, TotalBytes: bytes}}
@@ -36,7 +33,8 @@ func (r *run) upload(ctx context.Context) (site.Manifest, error) {
 			return site.Manifest{}, err
 		}
 		for i, s := range steps {
-			objects[index[s.Object.Key]].ETag = tags[i]
+			at, _ := slices.BinarySearchFunc(objects, s.Object.Key, func(o site.Object, k site.Key) int { return cmp.Compare(o.Key, k) })
+			objects[at].ETag = tags[i] // the plan's site has what the plan uploads
 		}
 	}
 	if total+headers > 0 {

@@ -18,8 +18,10 @@ const (
 	// worth it.
 	gain = 1.15
 	// rest is for how many judgements a window is left as it is after a wider one
-	// did not pay.
-	rest = 8
+	// did not pay; twice as many the next time, up to longRest. Chance would else
+	// widen it sooner or later.
+	rest     = 8
+	longRest = 64
 	// calm is in which time all requests to slow down count as one: they come
 	// from what was under way together.
 	calm = time.Second
@@ -33,9 +35,10 @@ type window struct {
 
 	began    time.Time // of the current judgement; zero where it has to begin anew
 	done     int       // since began
-	rate     float64   // done a second with the narrower window; 0 where unknown
-	narrower int       // the window that rate is of; 0 where size is to be measured first
+	rate     float64   // the most that was done a second without widening; 0 where unknown
+	narrower int       // the window before it was widened; 0 where it has not been
 	resting  int       // judgements that are still to be passed over
+	rested   int       // as many were passed over the last time
 	slow     bool      // whether the service has ever asked to slow down
 	slowed   time.Time // when it did last
 }
@@ -70,30 +73,39 @@ func (w *window) judge(rate float64) {
 	switch {
 	case w.resting > 0:
 		w.resting--
+		w.rate = max(w.rate, rate)
 		return
 	case w.narrower > 0 && rate < gain*w.rate && !w.slow:
-		w.size, w.narrower, w.resting = w.narrower, 0, rest
+		w.size = w.narrower
+		w.settle(min(max(2*w.rested, rest), longRest))
 		return
+	case w.narrower > 0:
+		w.rested = 0
 	}
-	w.rate, w.narrower = rate, w.size
+	w.rate, w.narrower = max(w.rate, rate), w.size
 	step := w.size / 2
 	if w.slow {
 		step = w.size / 8
 	}
 	w.size = min(w.size+max(step, 1), w.most)
 	if w.size == w.narrower {
-		w.narrower, w.resting = 0, rest
+		w.settle(longRest)
 	}
 }
 
-// slowDown halves the window.
+// settle leaves the window as it is for n judgements.
+func (w *window) settle(n int) {
+	w.rate, w.narrower, w.resting, w.rested = 0, 0, n, n
+}
+
+// slowDown halves the window, and keeps it as it is for a while.
 func (w *window) slowDown(now time.Time) {
-	if w.slow && now.Sub(w.slowed) < calm {
-		return
+	if !w.slow || now.Sub(w.slowed) >= calm {
+		w.size = max(w.size/2, w.least)
+		w.slow, w.slowed = true, now
 	}
-	w.size = max(w.size/2, w.least)
-	w.slow, w.slowed = true, now
-	w.narrower, w.resting, w.began = 0, rest, time.Time{}
+	w.began = time.Time{}
+	w.settle(rest)
 }
 
 // gate lets requests through as the window says. One goroutine enters; many

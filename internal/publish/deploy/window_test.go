@@ -25,10 +25,13 @@ func TestWindow(t *testing.T) {
 		{"wider does not pay", 32, []float64{100, 105}, 32},
 		{"wider does not pay any more", 32, []float64{100, 150, 160}, 48},
 		{"tries again later", 32, []float64{100, 105, 100, 100, 100, 100, 100, 100, 100, 100, 100}, 48},
+		{"is not misled by chance", 32, []float64{100, 105, 100, 100, 130, 100, 100, 100, 100, 100, 100, 140}, 32},
+		{"tries less and less", 32, append([]float64{100, 105, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, make([]float64, 16)...), 32},
 		{"slow down", 32, []float64{no}, 16},
 		{"slow down, once for all", 32, []float64{no, no, no}, 16},
 		{"slow down from what paid", 32, []float64{100, 150, no}, 36},
 		{"slowly up again", 32, []float64{no, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 20},
+		{"not up while it is told to slow down", 32, []float64{1e6, no, 1e6, 1e6, 1e6, 1e6, no, 1e6, 1e6, 1e6, 1e6, no, 1e6, 1e6, 1e6, 1e6}, 24},
 		{"one alone", 1, []float64{100, 200, no, 100}, 1},
 		{"two", 2, []float64{no}, 2},
 	}
@@ -42,7 +45,7 @@ func TestWindow(t *testing.T) {
 					w.finished(now, true)
 					continue
 				}
-				now = now.Add(time.Duration(float64(turns*w.size) / rate * float64(time.Second)))
+				now = now.Add(time.Duration(float64(turns*w.size) / max(rate, 1) * float64(time.Second)))
 				for range turns * w.size {
 					w.finished(now, true)
 				}

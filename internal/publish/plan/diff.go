@@ -107,6 +107,7 @@ type differ struct {
 	keeps     map[site.Key]bool // whose bytes a step copies to the record
 	steps     []Step
 	after     []site.Object
+	fixed     bool // after is what is live, and complete
 	retired   []release.Retired
 	still     []*site.Object // everything in the bucket that does not change
 	disturbed []disturbed
@@ -141,7 +142,12 @@ func newDiffer(in Input, want site.Manifest) *differ {
 
 func (d *differ) merge() {
 	want, have := d.in.Site.Objects(), d.in.Live.Objects
-	d.after, d.still = make([]site.Object, 0, len(want)), make([]*site.Object, 0, len(have))
+	d.still = make([]*site.Object, 0, len(have))
+	if d.fixed = d.identical(); d.fixed {
+		d.after = d.live.Site.Objects()
+	} else {
+		d.after = make([]site.Object, 0, len(want))
+	}
 	d.steps = make([]Step, 0, max(len(want)-len(have), 0)) // a first deploy's are many
 	for len(want) > 0 || len(have) > 0 {
 		switch {
@@ -157,6 +163,26 @@ func (d *differ) merge() {
 		}
 	}
 	d.vanished()
+}
+
+// identical reports whether the site is what is live, to the last field, and
+// the bucket holds it: then the plan needs no list of its own of a site that may
+// be large.
+func (d *differ) identical() bool {
+	want, live, have := d.in.Site.Objects(), d.live.Site.Objects(), d.in.Live.Objects
+	if len(want) != len(live) || d.in.Live.State.Journal != nil {
+		return false
+	}
+	for i := range want {
+		for len(have) > 0 && have[0].Object.Key < live[i].Key {
+			have = have[1:]
+		}
+		o := want[i]
+		if o.ETag = live[i].ETag; o != live[i] || len(have) == 0 || !have[0].Known || *have[0].Object != o {
+			return false
+		}
+	}
+	return true
 }
 
 // missing is an object of the site that the bucket lacks.
@@ -196,7 +222,9 @@ func (d *differ) both(o site.Object, have Observed) {
 	default:
 		d.unchanged++
 		o.Headers = old.Headers // new tags alone are no reason to write: they come with the next change
-		d.after = append(d.after, o)
+		if !d.fixed {
+			d.after = append(d.after, o)
+		}
 		d.still = append(d.still, have.Object)
 		if d.overwritten(have) {
 			d.disturbed = append(d.disturbed, disturbed{o.Key, o.Size, "written by somebody else, with the right content"})

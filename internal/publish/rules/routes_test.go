@@ -245,3 +245,15 @@ func checkOwn(t *rapid.T, v View, key site.Key, full string, listed map[site.URL
 		}
 	}
 }
+
+func TestAsksBucket(t *testing.T) {
+	v := View{Routes: []Route{{Pattern: "/api/*"}, {Pattern: "*", Bucket: true}}}
+	for path, want := range map[site.URLPath]bool{"/": true, "/gone.html": true, "/api/x": false, "/api": true, "/x/../api/y": false} {
+		if got := v.AsksBucket(path); got != want {
+			t.Errorf("AsksBucket(%q) = %v", path, got)
+		}
+	}
+	if !(View{}).AsksBucket("/anything") {
+		t.Error("the zero View shows everything")
+	}
+}

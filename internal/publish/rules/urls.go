@@ -82,6 +82,13 @@ func (v View) Own(key site.Key) (site.URLPath, bool) {
 	return "", false
 }
 
+// AsksBucket reports whether the target's bucket answers path, whether or not
+// it has an object for it.
+func (v View) AsksBucket(path site.URLPath) bool {
+	i := v.route(path)
+	return i >= 0 && v.routes()[i].Bucket
+}
+
 func (v View) routes() []Route {
 	if len(v.Routes) > 0 {
 		return v.Routes

@@ -38,6 +38,7 @@ func openControl(ctx context.Context, o *Options, e *edge.Edge, from *source, vi
 	api.server, err = control.Open(filepath.Join(dir, "control.db"), applier{e}, control.Options{
 		Credentials: o.Credentials, Now: o.Now, Rand: o.Random, Logger: o.Logger,
 		Domain: func(string) string { return domain }, Fault: readOnly,
+		Volatile: api.scrap != "", // the folder goes with this process
 	})
 	if err != nil {
 		return nil, errors.Join(err, api.close())

@@ -121,7 +121,7 @@ func (f *figures) Collect(to chan<- prometheus.Metric) {
 		{"origin_requests_total", "Requests to the origin.", s.OriginRequests},
 		{"response_body_bytes_total", "Bytes of bodies sent to viewers.", s.BytesOut},
 		{"evicted_objects_total", "Objects that the memory budget pushed out.", s.Evicted},
-		{"purged_objects_total", "Objects that invalidations removed, counted when found.", s.Purged},
+		{"purged_objects_total", "Objects that invalidations removed or withdrew, counted when found.", s.Purged},
 		{"invalidations_total", "Invalidations that were accepted.", s.Invalidations},
 		{"invalidation_items_total", "Paths and tags in them.", s.InvalidationItems},
 		{"access_log_lost_lines_total", "Lines of the access log that could not be written, or not fast enough.", f.lost()},
@@ -134,6 +134,7 @@ func (f *figures) Collect(to chan<- prometheus.Metric) {
 	}{
 		{"objects", "Objects in memory, including a few that are not reclaimed yet.", s.Objects},
 		{"object_bytes", "Memory that they count for.", s.ObjectBytes},
+		{"withdrawn_objects", "Of the objects, those that were invalidated and wait for the origin to prove them; they serve nobody.", s.Withdrawn},
 		{"memory_limit_bytes", "Memory that they may count for.", s.MemoryBytes},
 		{"purge_log_items", "Invalidated paths and tags that lookups still check.", int64(s.Purge.Items)},
 		{"purge_log_bytes", "Memory of the purge log.", int64(s.Purge.Bytes)},

@@ -75,7 +75,7 @@ func redacted(origin string) string {
 // plain is any HTTP server.
 func (s *source) plain(u *url.URL, transport http.RoundTripper) {
 	path := strings.TrimRight(u.EscapedPath(), "/")
-	s.edge = edge.Origin{Scheme: u.Scheme, Host: u.Host, Path: path, Transport: transport}
+	s.edge = edge.Origin{Scheme: u.Scheme, Host: u.Host, Path: path, Transport: transport, Dated: amazons(u.Hostname())}
 	c := &control.CustomOrigin{HTTPPort: 80, HTTPSPort: 443, ProtocolPolicy: u.Scheme + "-only"}
 	if port, err := strconv.Atoi(u.Port()); err == nil {
 		if u.Scheme == "https" {
@@ -99,7 +99,7 @@ func (s *source) bucket(ctx context.Context, o *Options, u *url.URL, transport h
 	if err != nil {
 		return err
 	}
-	s.edge = edge.Origin{Scheme: b.Scheme(), Host: b.Host(), Transport: b, S3: true}
+	s.edge = edge.Origin{Scheme: b.Scheme(), Host: b.Host(), Transport: b, S3: true, Dated: amazons(b.Host())}
 	s.shown = control.Origin{
 		ID: originID, DomainName: u.Host + ".s3." + b.Region() + ".amazonaws.com", S3Origin: &control.S3Origin{},
 	}
@@ -107,6 +107,14 @@ func (s *source) bucket(ctx context.Context, o *Options, u *url.URL, transport h
 		s.shown.OriginPath = "/" + strings.TrimSuffix(prefix, "/")
 	}
 	return nil
+}
+
+// amazons says whether a host is one of Amazon S3's own.
+// Amazon Simple Storage Service endpoints and quotas, read 2026-11
+func amazons(host string) bool {
+	name, ok := strings.CutSuffix(strings.TrimSuffix(host, ".cn"), ".amazonaws.com")
+	labels := "." + name
+	return ok && (strings.Contains(labels, ".s3.") || strings.Contains(labels, ".s3-") || strings.HasSuffix(labels, ".s3"))
 }
 
 // newTransport talks HTTP/1.1 to the origin itself, whatever proxy the environment names, and leaves bodies as they come.

@@ -8,9 +8,12 @@
 // seconds; pacing and longer waits are the engine's. What cannot be read of a
 // distribution's behaviors is reported as the case that needs more care.
 //
-// It leaves out changes of distributions, distribution tenants, the code of
-// functions, and everything about paths: what may be sent is decided by package
-// invalidation.
+// A change of a distribution is compared with what CloudFront said, setting by
+// setting, before it is sent, and refused where it would lose one.
+//
+// It leaves out all changes of distributions but those of remote.Change,
+// distribution tenants, the code of functions, and everything about paths: what
+// may be sent is decided by package invalidation.
 //
 // It follows the CloudFront API Reference, 2020-05-31, and the fact sheet,
 // sections 1.5 to 1.8, 2, 4.2, 5.1 to 5.6 and 5.9.

@@ -34,6 +34,8 @@ type CDN struct {
 	state         sync.Mutex // held while the fields below are looked at or changed, never during a hook or a delay
 	distributions []remote.Distribution
 	batches       []*batch
+	settings      map[string]remote.Settings // by distribution id, as far as they were set
+	versions      map[string]int             // changes so far, by distribution id
 }
 
 type batch struct {
@@ -44,7 +46,7 @@ type batch struct {
 
 // NewCDN makes a CDN without invalidations.
 func NewCDN(o CDNOptions) *CDN {
-	c := &CDN{polls: o.Polls, now: o.Now}
+	c := &CDN{polls: o.Polls, now: o.Now, settings: map[string]remote.Settings{}, versions: map[string]int{}}
 	for _, d := range o.Distributions {
 		c.distributions = append(c.distributions, cloned(d))
 	}

@@ -20,6 +20,10 @@ func TestCDNContract(t *testing.T) {
 	remotetest.CDN(t, func(*testing.T) (remote.CDN, string) { return newCDN(2), blog.ID })
 }
 
+func TestConfiguratorContract(t *testing.T) {
+	remotetest.Configurator(t, func(*testing.T) (remote.CDN, string) { return newCDN(2), blog.ID })
+}
+
 var blog = remote.Distribution{
 	ID: "EDFDVBD6EXAMPLE", Domain: "d111111abcdef8.cloudfront.net", Aliases: []string{"www.example.org"},
 	Enabled: true, Deployed: true, DefaultRootObject: "index.html",

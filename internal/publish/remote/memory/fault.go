@@ -34,11 +34,16 @@ const (
 	OpList      = "list"       // the key is the prefix
 	OpDirs      = "dirs"       // the key is prefix and start together
 
+	OpBucket = "bucket"
+
 	OpDistribution  = "distribution" // the key is the distribution's id
 	OpDistributions = "distributions"
 	OpInvalidate    = "invalidate"    // the key is the caller reference
 	OpInvalidation  = "invalidation"  // the key is the invalidation's id
 	OpInvalidations = "invalidations" // the key is the distribution's id
+	OpSettings      = "settings"      // the key is the distribution's id
+	OpPropose       = "propose"       // the key is the distribution's id
+	OpApply         = "apply"         // the key is the distribution's id
 )
 
 // Fault is what happens to one call. The zero Fault is none. It comes from

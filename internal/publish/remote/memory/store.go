@@ -57,6 +57,7 @@ type Store struct {
 	state      sync.Mutex // held while the fields below are looked at or changed, never during a hook or a delay
 	objects    map[site.Key]Object
 	conditions Conditions
+	bucket     *remote.Bucket // what Bucket says; nil for what it says by default
 }
 
 // NewStore makes an empty store.

@@ -1,0 +1,197 @@
+package schema
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/freshet/freshet/internal/project/config"
+)
+
+// note is what a type does not say about a key.
+type note struct {
+	text    string   // what it means
+	words   []string // what can be written
+	pattern string   // of a text
+	example string
+	shape   shape
+}
+
+// shape is how the value is written, where its type does not say.
+type shape int
+
+const (
+	plain     shape = iota
+	oneOrMany       // one text, or a list of them
+	size            // bytes: a number, or a text with a unit
+	address         // an address, or an object with one
+	addresses       // an address, or a list of them
+	orZero          // a duration, or the number 0
+)
+
+// The forms of texts. They take everything that the parser takes.
+const (
+	durationPattern = `^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h|d|w))+)$`
+	sizePattern     = `^[0-9]{1,13} ?([kKmMgG][iI]?)?[bB]?$`
+	urlPattern      = `^[Hh][Tt][Tt][Pp][Ss]?://`
+	bucketPattern   = `^s3://[a-z0-9][a-z0-9.-]*[a-z0-9](/.*)?$`
+	regionPattern   = `^[a-z0-9][a-z0-9-]*$`
+	idPattern       = `^[A-Za-z0-9]+$`
+	namePattern     = `^[A-Za-z0-9][A-Za-z0-9._-]*$`
+)
+
+// notes are by path: keys with dots between them, "[]" for each of a list and
+// "*" for each name.
+func notes() map[string]note {
+	all := publishingNotes()
+	for path, about := range edgeNotes() {
+		all[path] = about
+	}
+	return all
+}
+
+func publishingNotes() map[string]note {
+	question := []string{config.Auto, config.Always, config.Never}
+	return map[string]note{
+		"site": {text: "The folder to publish, absolute or relative to this file. Without it freshet looks for the output folder itself.", example: "output"},
+
+		"build":         {text: "How the site is made from its sources."},
+		"build.command": {text: "A line for the shell, run in the folder of this file by `freshet build`, `freshet deploy --build` and `freshet dev`.", example: "pelican content -o output -s publishconf.py"},
+		"build.clean":   {text: "The files and folders that the build makes: what `freshet clean` removes. Names inside the project, not patterns."},
+		"build.watch":   {text: "The files and folders that the build reads: what `freshet dev` watches."},
+		"build.image":   {text: "A container image to run the command in, by docker or podman.", example: "python:3.13"},
+
+		"headers":                       {text: "Headers for the objects that match a pattern; the first rule that matches counts. What is left out gets freshet's defaults."},
+		"headers[].match":               {text: "Which objects: a pattern over their keys, relative to the site, without a leading slash. ** stands for any folders.", example: "theme/**"},
+		"headers[].cache-control":       {text: "How long browsers and caches may keep it.", example: "public, max-age=31536000, immutable"},
+		"headers[].content-type":        {text: "The media type, where freshet's own table is not right.", pattern: "/", example: "text/html; charset=utf-8"},
+		"headers[].content-disposition": {text: "Whether browsers show or save it.", example: "attachment"},
+		"headers[].content-language":    {text: "The language of the text.", example: "en"},
+		"headers[].content-encoding":    {text: "How the file is compressed.", example: "gzip"},
+
+		"invalidation":        {text: "How the planner may spend invalidation paths."},
+		"invalidation.policy": {text: "exact drops nothing that has not changed; frugal sends the fewest paths; balanced weighs one path as much as ten untouched objects.", words: []string{string(config.Exact), string(config.Balanced), string(config.Frugal)}},
+		"invalidation.budget": {text: "Paths a month over all targets; 0 means no limit. CloudFront bills nothing for the first 1,000 of an account."},
+		"invalidation.over":   {text: "What happens beyond the budget: send the fewest paths, or refuse.", words: []string{config.OverFrugal, config.OverRefuse}},
+		"invalidation.limits": {text: "The pace and sizes that the control API allows.", words: []string{config.LimitsAuto, "cloudfront", "cloudfront-legacy", "none"}},
+
+		"retain": {text: "How long assets of past releases stay reachable, since open pages still name them: 30d, 2w, 36h, or \"0\" for not at all."},
+
+		"targets":                       {text: "The places to publish to, by name. One without a bucket is the embedded cloud of this machine, and the default."},
+		"targets.*.bucket":              {text: "The bucket, with the folder in it if the site does not have it for itself. A target without one is the embedded cloud.", pattern: bucketPattern, example: "s3://www.example.org"},
+		"targets.*.prefix":              {text: "The folder in the bucket, where bucket does not say it.", example: "blog"},
+		"targets.*.region":              {text: "The bucket's AWS region; without it, that of the AWS environment.", pattern: regionPattern, example: "eu-central-1"},
+		"targets.*.endpoint":            {text: "An S3-compatible store that is not AWS.", pattern: urlPattern, example: "https://s3.example.org"},
+		"targets.*.distribution":        {text: "The id of the CloudFront distribution in front of the bucket, or several; auto finds them by the bucket. Without it nothing is invalidated.", pattern: idPattern, example: "E1EXAMPLE", shape: oneOrMany},
+		"targets.*.cloudfront-endpoint": {text: "A CloudFront-compatible control API that is not AWS.", pattern: urlPattern},
+		"targets.*.url":                 {text: "Where viewers go, if not to the distribution's own domain.", pattern: urlPattern, example: "https://www.example.org"},
+
+		"urls":         {text: "Overrides what cannot be read from the distribution: under which URLs viewers know an object."},
+		"urls.folders": {text: "Whether /a/ and /a show a/index.html.", words: question},
+		"urls.query":   {text: "Whether answers are cached by query string.", words: question},
+		"urls.clean":   {text: "Whether /x shows x.html."},
+	}
+}
+
+func edgeNotes() map[string]note {
+	return map[string]note{
+		"edge":                 {text: "For `freshet edge` alone: one cache on its own in front of any origin."},
+		"edge.listen":          {text: "The addresses for viewers: host:port, or an object with a certificate, or a list of these.", example: "0.0.0.0:8080", shape: addresses},
+		"edge.origin":          {text: "Where objects come from: an HTTP server, or a bucket.", pattern: "^([Hh][Tt][Tt][Pp][Ss]?|s3)://", example: "s3://my-site"},
+		"edge.endpoint":        {text: "An S3-compatible store that is not AWS, for an origin s3://….", pattern: urlPattern},
+		"edge.region":          {text: "The region of an origin s3://….", pattern: regionPattern},
+		"edge.rules":           {text: "Whose rules of caching count.", words: []string{"cloudfront", "rfc9111"}},
+		"edge.memory":          {text: "What cached objects may take in memory.", example: "512MiB", shape: size},
+		"edge.disk":            {text: "A folder for what memory does not hold."},
+		"edge.disk-size":       {text: "What cached objects may take in that folder.", example: "20GB", shape: size},
+		"edge.root-object":     {text: "The object that answers /, without a leading slash.", example: "index.html"},
+		"edge.folders":         {text: "Whether /a/ and /a show a/index.html."},
+		"edge.tag-header":      {text: "The origin's response header that carries cache tags.", example: "x-amz-meta-cache-tag"},
+		"edge.viewer-protocol": {text: "What becomes of plain HTTP.", words: []string{"allow-all", "https-only", "redirect-to-https"}},
+		"edge.admin":           {text: "Where metrics, health and the control API are: host:port, or an object with a certificate.", example: "127.0.0.1:8081", shape: address},
+		"edge.state":           {text: "The folder of the control API's history."},
+		"edge.access-log":      {text: "stdout, stderr or a file.", example: "stdout"},
+		"edge.origin-timeout":  {text: "How long the origin may take to answer."},
+		"edge.header-timeout":  {text: "How long a viewer may take to send the head of a request."},
+		"edge.idle-timeout":    {text: "How long an idle connection of a viewer is kept."},
+		"edge.shutdown-delay":  {text: "How long the edge goes on answering after it was told to stop; 0 is allowed.", shape: orZero},
+		"edge.shutdown-grace":  {text: "How long requests may take to end after that."},
+
+		"edge.listen[].address":     {text: "host:port; without a host, every address of this machine.", pattern: addressPattern},
+		"edge.listen[].certificate": {text: "A PEM file with the certificate; it goes with key."},
+		"edge.listen[].key":         {text: "A PEM file with the certificate's private key."},
+		"edge.admin.address":        {text: "host:port; without a host, every address of this machine.", pattern: addressPattern},
+		"edge.admin.certificate":    {text: "A PEM file with the certificate; it goes with key."},
+		"edge.admin.key":            {text: "A PEM file with the certificate's private key."},
+	}
+}
+
+const addressPattern = `:[+0-9]+$`
+
+// form puts what the note says into the schema of the key's type.
+func (about note) form(n *Node) *Node {
+	if len(about.words) > 0 {
+		n.Enum = about.words
+	}
+	if about.pattern != "" {
+		n.Pattern = about.pattern
+	}
+	switch about.shape {
+	case oneOrMany:
+		one := &Node{Type: types{"string"}, Pattern: about.pattern}
+		n = &Node{AnyOf: []*Node{one, {Type: types{"array", "null"}, Items: one}}}
+	case size:
+		one := 1
+		n = &Node{AnyOf: []*Node{{Type: types{"integer"}, Minimum: &one}, {Type: types{"string"}, Pattern: sizePattern}}}
+	case orZero:
+		zero := 0
+		n = &Node{AnyOf: []*Node{{Type: types{"integer"}, Minimum: &zero}, n}}
+	case address:
+		n = orAddress(n)
+	case addresses:
+		item := orAddress(n.Items)
+		n = &Node{AnyOf: []*Node{{Type: types{"array"}, Items: item}, item}}
+	}
+	if about.example != "" {
+		n.Examples = []string{about.example}
+	}
+	return n
+}
+
+// orAddress is the object, or the address alone.
+func orAddress(object *Node) *Node {
+	return &Node{AnyOf: []*Node{{Type: types{"string"}, Pattern: addressPattern}, object}}
+}
+
+// dependencies are the keys that go with others.
+func dependencies(path string) map[string][]string {
+	switch path {
+	case "edge.listen[]", "edge.admin":
+		return map[string][]string{"certificate": {"key"}, "key": {"certificate"}}
+	case "targets.*":
+		out := map[string][]string{}
+		for _, key := range []string{"region", "endpoint", "distribution", "cloudfront-endpoint", "url"} {
+			out[key] = []string{"bucket"}
+		}
+		return out
+	}
+	return nil
+}
+
+// required are the keys that an object must have.
+func required(path string) []string {
+	switch path {
+	case "headers[]":
+		return []string{"match"}
+	case "edge.listen[]", "edge.admin":
+		return []string{"address"}
+	}
+	return nil
+}
+
+// days is a duration as people write it.
+func days(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+	return d.String()
+}
