@@ -99,10 +99,11 @@ func entry(name, text string) (kind, line string, err error) {
 	}
 	now := strings.ReplaceAll(flat(parts[2]), "](../", "](")
 	number, _, _ := strings.Cut(name, "-")
-	return kind, fmt.Sprintf("- **%s** ([%s](changes/%s)). %s", title, cmp.Or(number, name), name, now), nil
+	return kind, fmt.Sprintf("- **%s** ([%s](changes/%s)).%s", title, cmp.Or(number, name), name, now), nil
 }
 
-// flat is a text as one paragraph, and its lists as lists within it.
+// flat is a text as one paragraph, and its lists as lists within it, to be put
+// behind a full stop.
 func flat(text string) string {
 	var out []string
 	for paragraph := range strings.SplitSeq(text, "\n\n") {
@@ -120,5 +121,5 @@ func flat(text string) string {
 			}
 		}
 	}
-	return strings.TrimSpace(strings.Join(out, ""))
+	return strings.Join(out, "")
 }
