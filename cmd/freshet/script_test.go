@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 		},
 		Condition: judgeHere,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"envjson": envjson, "await": await, "sh": shell,
+			"envjson": envjson, "await": await, "sh": shell, "blocks": blocks,
 		},
 	})
 }

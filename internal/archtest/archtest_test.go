@@ -81,6 +81,7 @@ var allowed = map[string][]string{
 	"doctor":    {"site", "publish/ledger", "publish/lint", "publish/release", "publish/remote"},
 	"ui":        {"site", "publish/invalidation", "publish/plan", "publish/deploy"},
 	"ui/report": {"ui"},
+	"manual":    {},
 }
 
 // exclusive maps a library to the only packages that may use it.
