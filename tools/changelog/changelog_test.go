@@ -27,7 +27,7 @@ func TestUpdated(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"0001-a.md": "# One\n\nWas bad.\n\nIs good, see\n[docs](../docs/x.md).\n\nAnd more.\n",
-		"0002-b.md": "# Two\n\nWas slow.\n\nIs fast.\n<!-- Changed -->\n",
+		"0002-b.md": "# Two\n\nWas slow.\n\nIs fast:\n\n- one\n  way\n- or two\n\nAnd so on.\n<!-- Changed -->\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -37,8 +37,8 @@ func TestUpdated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "# Log\n\n## [Unreleased]\n\n### Added\n\n- **One.** Is good, see [docs](docs/x.md). And more. ([0001](changes/0001-a.md))\n" +
-		"\n### Changed\n\n- **Two.** Is fast. ([0002](changes/0002-b.md))\n\n## [1.0.0] - 2026-01-01\n\n- kept\n"
+	want := "# Log\n\n## [Unreleased]\n\n### Added\n\n- **One** ([0001](changes/0001-a.md)). Is good, see [docs](docs/x.md). And more.\n" +
+		"\n### Changed\n\n- **Two** ([0002](changes/0002-b.md)). Is fast:\n  - one way\n  - or two\n\n  And so on.\n\n## [1.0.0] - 2026-01-01\n\n- kept\n"
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Error(diff)
 	}

@@ -97,8 +97,29 @@ func entry(name, text string) (kind, line string, err error) {
 	if !ok || len(parts) < 3 || !slices.Contains(kinds, kind) {
 		return "", "", fmt.Errorf("changes/%s: a change has a heading, what the problem was and what holds now", name)
 	}
-	now := strings.Join(strings.Fields(parts[2]), " ")
-	now = strings.ReplaceAll(now, "](../", "](")
+	now := strings.ReplaceAll(flat(parts[2]), "](../", "](")
 	number, _, _ := strings.Cut(name, "-")
-	return kind, fmt.Sprintf("- **%s.** %s ([%s](changes/%s))", title, now, cmp.Or(number, name), name), nil
+	return kind, fmt.Sprintf("- **%s** ([%s](changes/%s)).%s", title, cmp.Or(number, name), name, now), nil
+}
+
+// flat is a text as one paragraph, and its lists as lists within it, to be put
+// behind a full stop.
+func flat(text string) string {
+	var out []string
+	for paragraph := range strings.SplitSeq(text, "\n\n") {
+		items := strings.Split("\n"+paragraph, "\n- ")
+		for i, item := range items {
+			line := strings.Join(strings.Fields(item), " ")
+			switch {
+			case line == "":
+			case i > 0:
+				out = append(out, "\n  - "+line)
+			case len(out) > 0 && strings.HasPrefix(out[len(out)-1], "\n"):
+				out = append(out, "\n\n  "+line)
+			default:
+				out = append(out, " "+line)
+			}
+		}
+	}
+	return strings.Join(out, "")
 }
