@@ -57,7 +57,7 @@ func (a *app) doctor(ctx context.Context, flags doctorFlags) (err error) {
 	}
 	mended, err := a.mend(ctx, t, findings, flags)
 	if err == nil && done(mended) {
-		findings, err = a.again(ctx, p, t)
+		findings, err = a.again(ctx, p, t, mended)
 	}
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (a *app) named(next string) string {
 }
 
 // again checks what has been mended.
-func (a *app) again(ctx context.Context, p project, t *target) ([]doctor.Finding, error) {
+func (a *app) again(ctx context.Context, p project, t *target, mended []mendedJSON) ([]doctor.Finding, error) {
 	for i, d := range t.distributions {
 		now, err := t.cdn.Distribution(ctx, d.ID)
 		if err != nil {
@@ -126,7 +126,11 @@ func (a *app) again(ctx context.Context, p project, t *target) ([]doctor.Finding
 	if err == nil && a.talks() {
 		a.say("")
 		a.say("Checked again: %s.", outcome(findings))
-		a.say("Edges follow within minutes: aws cloudfront wait distribution-deployed --id %s", t.distributions[0].ID)
+		for _, m := range mended {
+			if m.Done && !t.embedded {
+				a.say("Edges follow within minutes: aws cloudfront wait distribution-deployed --id %s", m.Distribution)
+			}
+		}
 	}
 	return findings, err
 }
@@ -207,7 +211,7 @@ func (a *app) mend(ctx context.Context, t *target, findings []doctor.Finding, fl
 		}
 		p, err := cdn.Propose(ctx, d.ID, change)
 		if err != nil {
-			return nil, err
+			return nil, mendFailure(err)
 		}
 		one := mendedJSON{Distribution: d.ID, Changes: p.Lines}
 		a.showProposal(p)
@@ -231,6 +235,9 @@ func (a *app) mend(ctx context.Context, t *target, findings []doctor.Finding, fl
 func mendFailure(err error) error {
 	if errors.Is(err, remote.ErrPrecondition) {
 		return &failure{err, exitFailed, "run `freshet doctor --fix` again: it looks at what is there now"}
+	}
+	if errors.Is(err, remote.ErrUnsupported) {
+		return &failure{err, exitFailed, "make the change in the CloudFront console, or install the newest freshet"}
 	}
 	if errors.Is(err, remote.ErrDenied) {
 		return &failure{err, exitFailed, "allow cloudfront:UpdateDistribution on the distribution, or make the change in the CloudFront console"}

@@ -153,6 +153,11 @@ func TestExamineDistribution(t *testing.T) {
 		},
 			[]string{"warning missing pages: viewers get 403"},
 			remote.Change{Errors: []remote.ErrorPage{{Status: 403, Page: "/404.html", Response: 404, MinTTL: 10 * time.Second}}}},
+		{"403 without a page, and for long", func(p patient) {
+			p.d.Viewer = answers(map[string]int{"": 403, "/": 200, "/docs/": 200, "/index.html": 200})
+			p.d.ErrorPages = append(p.d.ErrorPages, remote.ErrorPage{Status: 403, MinTTL: time.Hour})
+		}, []string{"warning missing pages: viewers get 403", "warning error pages: a 403 is kept for 1 hour"},
+			remote.Change{Errors: []remote.ErrorPage{{Status: 403, Page: "/404.html", Response: 404, MinTTL: 10 * time.Second}}}},
 		{"an application", func(p patient) { p.d.Viewer = answers(map[string]int{"": 200}) }, nil, remote.Change{}},
 		{"an error page that is not there", func(p patient) { p.d.ErrorPages[0].Page = "/oops.html" }, []string{"warning error pages: /oops.html is shown for 404"}, remote.Change{}},
 		{"errors that stay", func(p patient) { p.d.ErrorPages[0].MinTTL = time.Hour }, []string{"warning error pages: a 404 is kept for 1 hour"},

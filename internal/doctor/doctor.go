@@ -152,9 +152,24 @@ func Mend(findings []Finding, distribution string) remote.Change {
 			all.RootObject = f.Mend.RootObject
 		}
 		all.Compress = append(all.Compress, f.Mend.Compress...)
-		all.Errors = append(all.Errors, f.Mend.Errors...)
+		for _, page := range f.Mend.Errors {
+			all.Errors = withError(all.Errors, page)
+		}
 	}
 	return all
+}
+
+// withError has one entry for each status: of two, the one that shows a page.
+func withError(all []remote.ErrorPage, page remote.ErrorPage) []remote.ErrorPage {
+	for i, p := range all {
+		if p.Status == page.Status {
+			if p.Page == "" {
+				all[i] = page
+			}
+			return all
+		}
+	}
+	return append(all, page)
 }
 
 func good(check, format string, args ...any) Finding {
