@@ -77,9 +77,9 @@ func (e *Edge) sweepAt(pace func()) (done bool, onDisk time.Duration) {
 	return oldest == sealed, onDisk
 }
 
-// walkShare is the part of the time that a walk through all objects may take of one processor: a fiftieth. Traffic that no invalidation concerns
+// walkShare is the part of the time that a walk through all objects may take of one processor: a hundredth. Traffic that no invalidation concerns
 // must not notice that there was one, however many objects there are.
-const walkShare = 50
+const walkShare = 100
 
 // walkChunk is how many objects a walk visits before it rests: some hundred microseconds' worth.
 const walkChunk = 256
