@@ -81,6 +81,8 @@ type Leases interface {
 	// Write puts l in place of the record at the revision (0: there is none) and returns the new revision. ErrTaken if the
 	// record is at another one.
 	Write(ctx context.Context, l Lease, revision uint64) (uint64, error)
+	// Lease returns a member's record as it is now; the zero Lease, at revision 0, where there is none.
+	Lease(ctx context.Context, member string) (Lease, error)
 	// Watch calls f with the newest record of every member, then with each change, until ctx ends; it keeps trying through failures of
 	// the engine, and may leave out or repeat records that newer ones have replaced.
 	Watch(ctx context.Context, f func(Lease)) error
