@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -88,7 +89,8 @@ func (r *run) each(ctx context.Context, steps []*plan.Step, do func(context.Cont
 			break // something has failed, or the caller gave up
 		}
 		g.Go(func() error {
-			defer r.gate.leave()
+			began := time.Now()
+			defer func() { r.gate.leave(time.Since(began)) }()
 			errs[i] = fence.do(func(ctx context.Context) error { return do(ctx, i, s) })
 			return errs[i]
 		})

@@ -38,16 +38,16 @@ func TestWindow(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			w, now := newWindow(r.size), time.Unix(0, 0)
-			w.finished(now, true)
+			w.finished(now, 0, true)
 			for _, rate := range r.rates {
 				if rate == no {
 					w.slowDown(now)
-					w.finished(now, true)
+					w.finished(now, 0, true)
 					continue
 				}
 				now = now.Add(time.Duration(float64(turns*w.size) / max(rate, 1) * float64(time.Second)))
 				for range turns * w.size {
-					w.finished(now, true)
+					w.finished(now, 0, true)
 				}
 			}
 			if w.size != r.want {
@@ -61,7 +61,7 @@ func TestWindow(t *testing.T) {
 func TestWindowIgnores(t *testing.T) {
 	w, now := newWindow(4), time.Unix(0, 0)
 	for i := range 1000 {
-		w.finished(now, i%5 > 0) // somebody waits now and then only
+		w.finished(now, 0, i%5 > 0) // somebody waits now and then only
 		now = now.Add(time.Millisecond)
 	}
 	if w.size != 4 {
@@ -108,7 +108,8 @@ func (s *service) upload(g *gate, n int) time.Duration {
 			panic("a context without end has ended")
 		}
 		wg.Go(func() {
-			defer g.leave()
+			began := time.Now()
+			defer func() { g.leave(time.Since(began)) }()
 			for !s.serve() {
 				g.slowDown()
 				time.Sleep(500 * time.Millisecond)
@@ -176,7 +177,7 @@ func TestGateEnds(t *testing.T) {
 	if err := g.enter(ctx); !errors.Is(err, context.Canceled) || g.inside != 1 {
 		t.Errorf("error %v, %d inside", err, g.inside)
 	}
-	g.leave()
+	g.leave(0)
 	if err := g.enter(ctx); !errors.Is(err, context.Canceled) || g.inside != 0 {
 		t.Errorf("error %v, %d inside", err, g.inside)
 	}
