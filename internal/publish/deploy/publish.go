@@ -56,7 +56,7 @@ func (e *Engine) Publish(ctx context.Context, job Job) (res Result, err error) {
 	if d.plan.Empty() && !note && d.live.State.Lock == nil {
 		return Result{Release: d.plan.Base}, nil
 	}
-	hold, err := e.lock(ctx, d.plan.Release)
+	hold, err := e.lock(ctx, d)
 	if err != nil {
 		return Result{Release: d.plan.Release}, err
 	}
@@ -144,9 +144,9 @@ func older(state release.State, job Job) error {
 }
 
 // lock waits for its turn.
-func (e *Engine) lock(ctx context.Context, id release.ID) (*release.Hold, error) {
+func (e *Engine) lock(ctx context.Context, d draft) (*release.Hold, error) {
 	o := e.opts.Lock
-	o.Release = id
+	o.Release, o.Seen = d.plan.Release, &d.live.State
 	return e.record.Lock(ctx, o)
 }
 
