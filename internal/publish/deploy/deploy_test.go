@@ -53,10 +53,16 @@ func TestFirstDeploy(t *testing.T) {
 			"put main.css", "put pic.png", "put report.zip",
 			"put index.html", "put posts/a/index.html", "put posts/b/index.html",
 			"put feed.xml",
-			"put RECORD/releases/ID/MANIFEST", "put RECORD/journal.json",
-			"invalidate", "put RECORD/current.json", "put RECORD/journal.json", "put RECORD/lock.json",
+			"invalidate", "put RECORD/journal.json", "put RECORD/releases/ID/MANIFEST", // at once, the journal after the manifest
+			"put RECORD/current.json",
+			"put RECORD/journal.json", "put RECORD/lock.json", // at once
 		}
-		if diff := cmp.Diff(changes(r.calls()), want); diff != "" {
+		got := changes(r.calls())
+		if n := len(got); n == len(want) {
+			slices.Sort(got[n-6 : n-3])
+			slices.Sort(got[n-2:])
+		}
+		if diff := cmp.Diff(got, want); diff != "" {
 			t.Errorf("calls (-got +want):\n%s", diff)
 		}
 		if !res.Changed || sent(res).Status != remote.Completed || !slices.Equal(sent(res).Items, []string{"/*"}) || res.Verified.Checked == 0 {

@@ -124,6 +124,20 @@ func (r *Record) Unchanged(ctx context.Context, s State) (bool, error) {
 	return s.Same(now), nil
 }
 
+// Unconditional reports whether writes have no conditions: then nothing but
+// Unchanged tells that somebody else has written.
+func (r *Record) Unconditional() bool { return r.always }
+
+// PointerUnchanged is Unchanged for the pointer alone. Of the journal Begin makes
+// sure, unless the record is Unconditional.
+func (r *Record) PointerUnchanged(ctx context.Context, s State) (bool, error) {
+	if r.prefix == "" {
+		return s.pointerTag == "", nil
+	}
+	tag, err := r.tag(ctx, currentFile)
+	return tag == s.pointerTag, err
+}
+
 // tag is the ETag of one file of the record, "" when it is not there.
 func (r *Record) tag(ctx context.Context, name string) (string, error) {
 	head, err := r.store.Head(ctx, r.key(name))
