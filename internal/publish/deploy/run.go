@@ -72,8 +72,16 @@ func (r *run) steps(ctx context.Context, res *Result) error {
 		return err
 	}
 	made := r.makes(published)
-	store := func(ctx context.Context) error { return r.store(ctx, made) }
-	if err := both(ctx, store, func(ctx context.Context) error { return r.refresh(ctx, res) }); err != nil {
+	proved := make(chan struct{})
+	store := func(ctx context.Context) error { return r.store(ctx, made, proved) }
+	refresh := func(ctx context.Context) error {
+		err := r.refresh(ctx, res)
+		if err == nil {
+			close(proved)
+		}
+		return err
+	}
+	if err := both(ctx, store, refresh); err != nil {
 		return err
 	}
 	if err := r.commit(ctx, made); err != nil {
@@ -231,11 +239,21 @@ func (r *run) makes(published site.Manifest) release.Manifest {
 	})
 }
 
-// store stores the manifest of what is now in the bucket: from here on, only
-// invalidating, proving and moving the pointer are left, which any machine can
-// do without the site's files.
-func (r *run) store(ctx context.Context, m release.Manifest) error {
-	return r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Store(ctx, r.state, m) })
+// store stores the manifest of what is now in the bucket, and marks the journal
+// with it: from here on, only invalidating, proving and moving the pointer are
+// left, which any machine can do without the site's files. Where that is proved by
+// then, the pointer says all that the mark would.
+func (r *run) store(ctx context.Context, m release.Manifest, proved <-chan struct{}) error {
+	err := r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.StoreManifest(ctx, r.state, m) })
+	if err != nil {
+		return err
+	}
+	select {
+	case <-proved:
+		return nil
+	default:
+	}
+	return r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Mark(ctx, r.state) })
 }
 
 // publishes is the revision that the release bears: a rollback and a sweep
