@@ -57,6 +57,45 @@ func TestWindow(t *testing.T) {
 	}
 }
 
+// TestWindowRoom: where requests hardly wait for each other there is room for more,
+// and the window has it after one judgement. The first row is a service that is
+// busy: 32 at once take 32 times as long as one.
+func TestWindowRoom(t *testing.T) {
+	rows := []struct {
+		name     string
+		took     time.Duration // the quickest of the requests
+		rate     float64       // a second
+		slow     bool
+		want     int
+		wantNext int // after one more judgement at the same rate
+	}{
+		{"busy", time.Millisecond, 1000, false, 48, 32},
+		{"far", 20 * time.Millisecond, 1500, false, 60, 60 + 30},
+		{"very far", 80 * time.Millisecond, 400, false, 64, 64 + 32},
+		{"further than the window grows", time.Second, 32, false, 64, 64 + 32},
+		{"far, and told to slow down", 20 * time.Millisecond, 1500, true, 16, 16},
+		{"unknown", 0, 1500, false, 48, 32},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			w, now := newWindow(32), time.Unix(0, 0)
+			if r.slow {
+				w.slowDown(now)
+			}
+			w.finished(now, r.took, true)
+			for i, want := range []int{r.want, r.wantNext} {
+				now = now.Add(time.Duration(float64(turns*w.size) / r.rate * float64(time.Second)))
+				for range turns * w.size {
+					w.finished(now, 2*r.took, true)
+				}
+				if w.size != want {
+					t.Errorf("%d at once after judgement %d, want %d", w.size, i+1, want)
+				}
+			}
+		})
+	}
+}
+
 // TestWindowIgnores what was not held back by it.
 func TestWindowIgnores(t *testing.T) {
 	w, now := newWindow(4), time.Unix(0, 0)
@@ -131,9 +170,9 @@ func TestGateAdapts(t *testing.T) {
 		ratio     float64 // of the time that 32 at once take, at most
 	}{
 		{"a near service", time.Millisecond, time.Millisecond, 2, 2000, 1.01},
-		{"a far service", 20 * time.Millisecond, time.Millisecond, 100, 2000, 0.55},
+		{"a far service", 20 * time.Millisecond, time.Millisecond, 100, 2000, 0.40},
 		{"a far service that is small", 20 * time.Millisecond, time.Millisecond, 2, 2000, 0.95},
-		{"a very far service", 80 * time.Millisecond, time.Millisecond, 100, 5000, 0.45},
+		{"a very far service", 80 * time.Millisecond, time.Millisecond, 100, 5000, 0.35},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
