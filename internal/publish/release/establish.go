@@ -65,8 +65,9 @@ func (r *Record) candidates(ctx context.Context) (dirs []string, claim string, e
 // the record only where something does: what find says of a claim whose prefix is
 // gone is find's to say, and so are failures.
 func (r *Record) recall(ctx context.Context, hint string) bool {
-	bits, ok := strings.CutPrefix(hint, site.StatePrefix)
-	if bits, ok = strings.CutSuffix(bits, "/"); !ok || !isHex(bits) {
+	bits, prefixed := strings.CutPrefix(hint, site.StatePrefix)
+	bits, slashed := strings.CutSuffix(bits, "/")
+	if !prefixed || !slashed || !isHex(bits) {
 		return false
 	}
 	r.prefix = hint
