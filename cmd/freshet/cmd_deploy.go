@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -77,19 +78,33 @@ func (a *app) deploy(ctx context.Context, f deployFlags) (err error) {
 			return err
 		}
 	}
-	revision, err := a.revision(ctx, p, f.revision)
-	if err != nil {
-		return err
-	}
 	opts := f.options()
 	opts.TrustRecord = f.trust
-	pub, err := a.scanned(ctx, p, opts, f.access())
+	pub, revision, err := a.scannedWithRevision(ctx, p, opts, f)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, pub.close()) }()
 	pub.stored, pub.revision = stored, revision
 	return pub.publish(ctx, f.publishFlags, began, deploy.Job{Want: pub.scannedSite, Plan: pub.deciding("", plan.Make)})
+}
+
+// scannedWithRevision is scanned, which git is asked meanwhile. Of two errors that
+// about the revision is told, since it is about what was typed.
+func (a *app) scannedWithRevision(ctx context.Context, p project, opts deploy.Options, f deployFlags) (*publication, *release.Revision, error) {
+	var built *release.Revision
+	var bad error
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		built, bad = a.revision(ctx, p, f.revision)
+	}()
+	pub, err := a.scanned(ctx, p, opts, f.access())
+	<-asked
+	if bad != nil && pub != nil {
+		bad = errors.Join(bad, pub.close())
+	}
+	return pub, built, cmp.Or(bad, err)
 }
 
 // revision is what the site was built from: what the user says, or git's HEAD;

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/freshet/freshet/internal/presence"
@@ -27,7 +28,8 @@ type publication struct {
 	engine   *deploy.Engine
 	live     plan.Live
 	plan     plan.Plan
-	ledger   string // why the month's count is not whole, "" where it is
+	counting *counting // under way, nil for none
+	ledger   string    // why the month's count is not whole, "" where it is
 	made     time.Time
 	stored   *planFile         // the plan to carry out, nil to make one
 	revision *release.Revision // what the site was built from, nil where nobody knows
@@ -74,17 +76,26 @@ func (a *app) scanned(ctx context.Context, p project, opts deploy.Options, acces
 }
 
 // scannedSite is a job's Want: the site in the folder, once it is read.
-func (pub *publication) scannedSite(context.Context, release.State) (site.Manifest, deploy.Source, error) {
+func (pub *publication) scannedSite(ctx context.Context, state release.State) (site.Manifest, deploy.Source, error) {
+	if state.Current == nil {
+		pub.countEarly(ctx)
+	}
 	files, err := pub.scanning.wait()
 	if err != nil {
 		return site.Manifest{}, nil, err
 	}
 	pub.files = files
+	if !slices.EqualFunc(files.manifest.Objects(), state.Live.Site.Objects(), sameBytes) {
+		pub.countEarly(ctx)
+	}
 	return files.manifest, deploy.NewFiles(files.scanned), checkKeys(files.manifest, pub.target.prefix)
 }
 
+func sameBytes(a, b site.Object) bool { return a.Key == b.Key && a.Digest == b.Digest }
+
 // close ends what is still under way.
 func (pub *publication) close() error {
+	pub.counting.end()
 	if pub.scanning != nil {
 		pub.scanning.end()
 	}

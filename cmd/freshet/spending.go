@@ -24,7 +24,7 @@ func spending(p project, t *target) plan.Spending {
 
 // count asks what the account has used of the month.
 func (pub *publication) count(ctx context.Context, s *plan.Spending) error {
-	usage, err := pub.app.usage(ctx, pub.target)
+	usage, err := pub.counted(ctx)
 	if err != nil {
 		return err
 	}
@@ -34,6 +34,55 @@ func (pub *publication) count(ctx context.Context, s *plan.Spending) error {
 		s.Used = max(s.Used, pub.live.State.Current.PathsIn(pub.app.now()))
 	}
 	return nil
+}
+
+// counting is a count of the month that was begun before a plan says whether it
+// is needed.
+type counting struct {
+	stop  context.CancelFunc
+	done  chan struct{} // closed when what follows is set
+	usage ledger.Usage
+	err   error
+}
+
+// countEarly begins to count, for a site of which is known that it is not what is
+// live: the answers are there when the bucket has been listed. Whoever has the
+// publication closes it.
+func (pub *publication) countEarly(ctx context.Context) {
+	if pub.counting != nil || len(pub.target.distributions) == 0 || pub.target.embedded {
+		return
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c := &counting{stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		c.usage, c.err = pub.app.usage(ctx, pub.target)
+	}()
+	pub.counting = c
+}
+
+// counted is the count that was begun, or a new one. The next plan has its own.
+func (pub *publication) counted(ctx context.Context) (ledger.Usage, error) {
+	c := pub.counting
+	if c == nil {
+		return pub.app.usage(ctx, pub.target)
+	}
+	select {
+	case <-c.done:
+		pub.counting = nil
+		c.stop()
+		return c.usage, c.err
+	case <-ctx.Done():
+		return ledger.Usage{}, ctx.Err()
+	}
+}
+
+// end breaks off a count that nobody needs; c may be nil.
+func (c *counting) end() {
+	if c != nil {
+		c.stop()
+		<-c.done
+	}
 }
 
 // usage counts the invalidation paths of this month. What was counted once is

@@ -3,13 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/freshet/freshet/internal/cloud"
+	"github.com/freshet/freshet/internal/durable"
 	"github.com/freshet/freshet/internal/project/config"
 	"github.com/freshet/freshet/internal/publish/deploy"
 	"github.com/freshet/freshet/internal/publish/invalidation"
@@ -32,6 +35,7 @@ type target struct {
 	endpoint      string       // of the control API, "" for AWS; what the ledger is kept for
 	url           string       // where viewers go, "" where nobody knows
 	embedded      bool         // the target is the embedded cloud
+	recordFile    string       // where it is remembered where the record is, "" for nowhere
 	started       *cloud.Cloud // the embedded cloud, if this process started it
 	bucket        string
 	foreign       bool     // the store is another than Amazon S3
@@ -41,8 +45,44 @@ type target struct {
 // failures are why a target could be opened in part only.
 type failures struct{ bucket, cdn error }
 
+// hint is where the record was the last time that this machine looked, "" where
+// it never did.
+func (t *target) hint() string {
+	if t.recordFile == "" {
+		return ""
+	}
+	data, err := os.ReadFile(t.recordFile)
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}
+
+// remember notes for the next command where the record is. Where that fails, it
+// waits for one answer more.
+func (t *target) remember() {
+	if t.recordFile == "" || t.record == nil || t.record.Prefix() == "" || t.record.Prefix() == t.hint() {
+		return
+	}
+	if durable.MkdirAll(filepath.Dir(t.recordFile), 0o700) == nil {
+		_ = durable.WriteFile(t.recordFile, []byte(t.record.Prefix()), 0o600)
+	}
+}
+
+// recordFile is in the user's cache folder, apart for each service, bucket and
+// prefix, since who knows what it says can read the record.
+func recordFile(endpoint, bucket, prefix string) string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(endpoint + "\x00" + bucket + "\x00" + prefix))
+	return filepath.Join(dir, "freshet", fmt.Sprintf("record-%x", sum[:8]))
+}
+
 // close stops what open started.
 func (t *target) close() error {
+	t.remember()
 	if t.started == nil {
 		return nil
 	}
@@ -82,6 +122,9 @@ func (a *app) open(ctx context.Context, p project, access access) (t *target, er
 		keys = s3.Credentials{AccessKeyID: info.AccessKeyID, SecretAccessKey: info.SecretAccessKey}
 	}
 	t.bucket, t.foreign = named.Bucket, named.Endpoint != "" || a.getenv("AWS_ENDPOINT_URL_S3") != "" || a.getenv("AWS_ENDPOINT_URL") != ""
+	if !t.embedded {
+		t.recordFile = recordFile(cmp.Or(named.Endpoint, a.getenv("AWS_ENDPOINT_URL_S3"), a.getenv("AWS_ENDPOINT_URL")), named.Bucket, named.Prefix)
+	}
 	t.store, err = s3.Open(ctx, s3.Options{
 		Bucket: named.Bucket, Prefix: named.Prefix, Region: named.Region, Endpoint: named.Endpoint,
 		Credentials: keys, Isolated: t.embedded, MaxConns: 4 * jobs, OnRetry: a.retryNotes(),
@@ -112,7 +155,8 @@ func (a *app) meet(ctx context.Context, t *target, p project, named config.Targe
 	var bucket, cdn error
 	var both sync.WaitGroup
 	both.Go(func() {
-		if t.record, bucket = release.Open(ctx, t.store, release.Options{Unconditional: access.noLock}); bucket != nil && !access.examine {
+		o := release.Options{Unconditional: access.noLock, Hint: t.hint()}
+		if t.record, bucket = release.Open(ctx, t.store, o); bucket != nil && !access.examine {
 			cancel()
 		}
 	})

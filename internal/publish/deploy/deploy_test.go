@@ -53,10 +53,16 @@ func TestFirstDeploy(t *testing.T) {
 			"put main.css", "put pic.png", "put report.zip",
 			"put index.html", "put posts/a/index.html", "put posts/b/index.html",
 			"put feed.xml",
-			"put RECORD/releases/ID/MANIFEST", "put RECORD/journal.json",
-			"invalidate", "put RECORD/current.json", "put RECORD/journal.json", "put RECORD/lock.json",
+			"invalidate", "put RECORD/journal.json", "put RECORD/releases/ID/MANIFEST", // at once, the journal after the manifest
+			"put RECORD/current.json",
+			"put RECORD/journal.json", "put RECORD/lock.json", // at once
 		}
-		if diff := cmp.Diff(changes(r.calls()), want); diff != "" {
+		got := changes(r.calls())
+		if n := len(got); n == len(want) {
+			slices.Sort(got[n-6 : n-3])
+			slices.Sort(got[n-2:])
+		}
+		if diff := cmp.Diff(got, want); diff != "" {
 			t.Errorf("calls (-got +want):\n%s", diff)
 		}
 		if !res.Changed || sent(res).Status != remote.Completed || !slices.Equal(sent(res).Items, []string{"/*"}) || res.Verified.Checked == 0 {
@@ -161,8 +167,8 @@ func TestExactCalls(t *testing.T) {
 	}
 }
 
-// Each phase is over before the next begins, however many requests run at once
-// and however slow they are.
+// Each stage is over before the next begins, however many requests run at once
+// and however slow they are. The assets that are new are one.
 func TestPhasesDoNotOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -179,10 +185,11 @@ func TestPhasesDoNotOverlap(t *testing.T) {
 		r.calls()
 		start := time.Now()
 		r.publish(with(blog(), "app.77ab01cd.js", "n", "new.css", "n", "main.css", "n", "new/index.html", "n", "index.html", "n", "feed.xml", "n"))
-		if took := time.Since(start); took < 16*time.Second {
-			t.Errorf("it took %s, less than the phases one after another", took)
+		if took := time.Since(start); took < 12*time.Second || took > 14*time.Second {
+			t.Errorf("it took %s, not as long as the stages one after another", took)
 		}
 		got := writes(r.calls())
+		slices.Sort(got[:min(2, len(got))])
 		want := []string{"put app.77ab01cd.js", "put new.css", "put main.css", "put new/index.html", "put index.html", "put feed.xml", "delete",
 			"delete key gone/index.html", "delete key old.html"}
 		if diff := cmp.Diff(got[:len(want)], want); diff != "" {

@@ -273,6 +273,9 @@ func TestTheLockIsLost(t *testing.T) {
 					r.log = r.log[o.taken:]
 					r.mu.Unlock()
 					for _, c := range changes(r.calls()) {
+						if c == "invalidate" && at == "put .json.zst" {
+							continue // had begun when the lock was lost
+						}
 						if c != "put RECORD/lock.json" && c != "put RECORD/journal.json" && !strings.HasPrefix(c, "delete key") {
 							t.Errorf("after the lock was lost it did %q", c)
 						}

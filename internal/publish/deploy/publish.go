@@ -56,36 +56,49 @@ func (e *Engine) Publish(ctx context.Context, job Job) (res Result, err error) {
 	if d.plan.Empty() && !note && d.live.State.Lock == nil {
 		return Result{Release: d.plan.Base}, nil
 	}
-	hold, err := e.lock(ctx, d.plan.Release)
+	hold, err := e.lock(ctx, d)
 	if err != nil {
 		return Result{Release: d.plan.Release}, err
 	}
-	defer func() {
-		left := e.unlock(ctx, hold)
-		if left != nil && err == nil {
-			res.Warnings = append(res.Warnings, left.Error())
-			return
+	res, last, err := e.held(ctx, hold, job, d)
+	left := e.unlock(ctx, hold, last)
+	if err == nil {
+		for _, l := range left {
+			res.Warnings = append(res.Warnings, l.Error())
 		}
-		err = errors.Join(err, left)
-	}()
-	same := hold.Follows(d.live.State)
-	if same {
-		err := e.patient(ctx, nil, func() (err error) { same, err = e.record.Unchanged(ctx, d.live.State); return err })
-		if err != nil {
-			return Result{Release: d.plan.Release}, err
+		return res, nil
+	}
+	return res, errors.Join(err, errors.Join(left...))
+}
+
+// again is how often a run with the lock in hand plans anew because the record
+// moved: once because another run published while this one waited, once because
+// what that one does after it has given the lock back was under way still.
+const again = 2
+
+// held does what is to be done once the lock is held. The plan, made before, holds
+// if nobody has had the lock since what is live was looked at, and the record has
+// not moved; what moved is seen by Begin, which then has changed nothing. last, if
+// not nil, is a request that is left to be made and needs no lock.
+func (e *Engine) held(ctx context.Context, hold *release.Hold, job Job, d draft) (res Result, last func(context.Context) error, err error) {
+	stale := !hold.Follows(d.live.State)
+	for n := 0; ; n++ {
+		if stale {
+			if d, err = e.draft(ctx, job, true); err != nil {
+				return Result{}, nil, err
+			}
+			job.Revision = job.builtFrom(d.live.State)
 		}
-	}
-	if !same {
-		if d, err = e.draft(ctx, job, true); err != nil {
-			return Result{}, err
+		r := &run{Engine: e, draft: d, hold: hold, revision: job.Revision, state: d.live.State, began: e.opts.Now(), gate: newGate(e.opts.Jobs)}
+		res, err = r.carryOut(ctx, !stale)
+		if err == nil && r.begun {
+			last = r.close
 		}
-		job.Revision = job.builtFrom(d.live.State)
-		note = d.plan.Empty() && job.Revision.Newer(d.live.State.Current.Rev())
+		if r.begun || n == again || !errors.Is(err, release.ErrMoved) {
+			return res, last, err
+		}
+		stale = true
 	}
-	if note {
-		return e.note(ctx, hold, d, job.Revision)
-	}
-	return e.carryOut(ctx, hold, d, job.Revision)
 }
 
 // builtFrom is the revision that the job publishes.
@@ -144,9 +157,9 @@ func older(state release.State, job Job) error {
 }
 
 // lock waits for its turn.
-func (e *Engine) lock(ctx context.Context, id release.ID) (*release.Hold, error) {
+func (e *Engine) lock(ctx context.Context, d draft) (*release.Hold, error) {
 	o := e.opts.Lock
-	o.Release = id
+	o.Release, o.Seen = d.plan.Release, &d.live.State
 	return e.record.Lock(ctx, o)
 }
 
@@ -159,21 +172,32 @@ func (e *Engine) waiting(l release.Lock, _ time.Duration) {
 	e.report.send(Event{Stage: StageLock, Note: text})
 }
 
-// unlock lets the next run in, also where this one was broken off.
-func (e *Engine) unlock(ctx context.Context, hold *release.Hold) error {
+// unlock lets the next run in, also where this one was broken off, and makes the
+// last request meanwhile, nil for none. It returns what went wrong.
+func (e *Engine) unlock(ctx context.Context, hold *release.Hold, last func(context.Context) error) (left []error) {
 	const enough = 10 * time.Second
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enough)
 	defer cancel()
+	closed := make(chan error, 1)
+	go func() {
+		if last == nil {
+			closed <- nil
+			return
+		}
+		closed <- last(ctx)
+	}()
 	if err := hold.Release(ctx); err != nil {
-		return fmt.Errorf("release the lock, which the next run takes over in a moment: %w", err)
+		left = append(left, fmt.Errorf("release the lock, which the next run takes over in a moment: %w", err))
 	}
-	return nil
+	if err := <-closed; err != nil {
+		left = append(left, err)
+	}
+	return left
 }
 
 // note gives the live release the newer revision that has the same site, so
 // that an older one cannot win over it later.
-func (e *Engine) note(ctx context.Context, hold *release.Hold, d draft, revision *release.Revision) (Result, error) {
-	r := &run{Engine: e, draft: d, hold: hold, state: d.live.State}
-	err := r.records(ctx, func(ctx context.Context) (release.State, error) { return e.record.Note(ctx, r.state, revision) })
-	return Result{Release: d.plan.Base, Noted: err == nil}, err
+func (r *run) note(ctx context.Context) (Result, error) {
+	err := r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Note(ctx, r.state, r.revision) })
+	return Result{Release: r.plan.Base, Noted: err == nil}, err
 }

@@ -51,6 +51,7 @@ type rig struct {
 	retain    time.Duration
 	tagHeader string // where the distributions look for cache tags; "" for nowhere
 	noLock    bool
+	hint      string // where the record is, "" for machines that never were here
 
 	mu    sync.Mutex // guards the fields below; held for a moment
 	log   []memory.Call
@@ -194,7 +195,7 @@ func (r *rig) connectBy(ctx context.Context, store remote.Store, opts deploy.Opt
 	r.mu.Unlock()
 	m.random = rand.NewChaCha8(seed)
 	var err error
-	m.record, err = release.Open(ctx, store, release.Options{Random: m.random, Unconditional: r.noLock})
+	m.record, err = release.Open(ctx, store, release.Options{Random: m.random, Unconditional: r.noLock, Hint: r.hint})
 	m.engine = deploy.New(store, r.cdn, m.record, opts)
 	return m, err
 }

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,17 +21,29 @@ type run struct {
 	state    release.State // the record as this run has left it
 	began    time.Time
 	gate     *gate // what all its uploads go through
+	begun    bool  // the journal stands
 }
 
-// carryOut does what d's plan says. A plan with nothing to do sends nothing.
-func (e *Engine) carryOut(ctx context.Context, hold *release.Hold, d draft, revision *release.Revision) (Result, error) {
-	res := Result{Release: d.plan.Release}
-	if d.plan.Empty() {
-		res.Release = d.plan.Base
+// carryOut does what the plan says, or notes the revision where that is all. A
+// plan with nothing to do sends nothing. early says that the plan was made before
+// the lock was held: then release.ErrMoved, without a step begun, where it does
+// not hold any more.
+func (r *run) carryOut(ctx context.Context, early bool) (Result, error) {
+	res := Result{Release: r.plan.Release}
+	note := r.plan.Empty() && r.revision.Newer(r.live.State.Current.Rev())
+	if early && (note || r.record.Unconditional()) {
+		if err := r.unchanged(ctx, r.record.Unchanged); err != nil {
+			return res, err
+		}
+	}
+	if note {
+		return r.note(ctx)
+	}
+	if r.plan.Empty() {
+		res.Release = r.plan.Base
 		return res, nil
 	}
 	res.Changed = true
-	r := &run{Engine: e, draft: d, hold: hold, revision: revision, state: d.live.State, began: e.opts.Now(), gate: newGate(e.opts.Jobs)}
 	err := r.steps(ctx, &res)
 	if errors.Is(err, ErrStale) {
 		err = errors.Join(err, r.outlived(ctx))
@@ -38,13 +51,16 @@ func (e *Engine) carryOut(ctx context.Context, hold *release.Hold, d draft, revi
 	return res, err
 }
 
+// steps are those of the protocol. What needs no answer of what stands before it
+// goes along with that: bytes are kept while the journal is written, since they
+// lie where only the record names them, and the manifest is stored while the
+// invalidation is under way, since both need no more than that everything is
+// uploaded and removed.
 func (r *run) steps(ctx context.Context, res *Result) error {
-	if err := r.begin(ctx); err != nil {
+	if err := both(ctx, r.begin, r.keepAll); err != nil {
 		return err
 	}
-	if err := r.keepAll(ctx); err != nil {
-		return err
-	}
+	r.begun = true
 	published, err := r.upload(ctx)
 	if err != nil {
 		return err
@@ -52,24 +68,50 @@ func (r *run) steps(ctx context.Context, res *Result) error {
 	if err := r.remove(ctx); err != nil {
 		return err
 	}
-	made, err := r.store(ctx, published)
-	if err != nil {
-		return err
-	}
 	if err := r.check(ctx); err != nil {
 		return err
 	}
-	if res.Invalidations, err = r.invalidateAll(ctx, r.plan.Release, r.plan.Purges); err != nil {
+	made := r.makes(published)
+	proved := make(chan struct{})
+	store := func(ctx context.Context) error { return r.store(ctx, made, proved) }
+	refresh := func(ctx context.Context) error {
+		err := r.refresh(ctx, res)
+		if err == nil {
+			close(proved)
+		}
 		return err
 	}
-	if res.Verified, err = r.verify(ctx, r.plan, r.live.State); err != nil {
+	if err := both(ctx, store, refresh); err != nil {
 		return err
 	}
 	if err := r.commit(ctx, made); err != nil {
 		return err
 	}
-	res.Warnings = append(r.close(ctx), r.trim(ctx, made)...)
+	res.Warnings = r.trim(ctx, made)
 	return nil
+}
+
+// both calls first and second at once. Where first fails, second is broken off,
+// and the error is that of first; a failure of second lets first end.
+func both(ctx context.Context, first, second func(context.Context) error) error {
+	sctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- second(sctx) }()
+	err := first(ctx)
+	if err != nil {
+		cancel()
+	}
+	return cmp.Or(err, <-done)
+}
+
+// refresh invalidates, waits and asks the edge.
+func (r *run) refresh(ctx context.Context, res *Result) (err error) {
+	if res.Invalidations, err = r.invalidateAll(ctx, r.plan.Release, r.plan.Purges); err != nil {
+		return err
+	}
+	res.Verified, err = r.verify(ctx, r.plan, r.live.State)
+	return err
 }
 
 // outlived notes that the edge goes on with old answers after everything was
@@ -80,10 +122,30 @@ func (r *run) outlived(ctx context.Context) error {
 	return r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Begin(ctx, r.state, j) })
 }
 
-// begin writes the intent.
+// begin writes the intent, where nothing has moved since the plan was made: the
+// journal by its condition, which every run's own makes fail, and the pointer,
+// which somebody may have moved or deleted without one, by a look meanwhile.
 func (r *run) begin(ctx context.Context) error {
 	j := r.intent()
-	return r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Begin(ctx, r.state, j) })
+	write := func(ctx context.Context) error {
+		return r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Begin(ctx, r.state, j) })
+	}
+	if r.record.Unconditional() {
+		return write(ctx)
+	}
+	return both(ctx, write, func(ctx context.Context) error { return r.unchanged(ctx, r.record.PointerUnchanged) })
+}
+
+// unchanged fails with release.ErrMoved where the record is not what the plan was
+// made from.
+func (r *run) unchanged(ctx context.Context, look func(context.Context, release.State) (bool, error)) error {
+	return r.persist(ctx, nil, func() error {
+		same, err := look(ctx, r.live.State)
+		if err == nil && !same {
+			err = fmt.Errorf("carry out the plan of release %s: %w", r.plan.Release, release.ErrMoved)
+		}
+		return err
+	})
 }
 
 // records writes to the record, and remembers how that stands then.
@@ -170,14 +232,28 @@ func union(a, b []site.Key) []site.Key {
 	return a
 }
 
-// store stores the manifest of what is now in the bucket: from here on, only
-// invalidating, proving and moving the pointer are left, which any machine can
-// do without the site's files.
-func (r *run) store(ctx context.Context, published site.Manifest) (release.Manifest, error) {
-	m := r.plan.Manifest(r.live.State, published, release.Entry{
+// makes is the manifest of what is in the bucket once published is.
+func (r *run) makes(published site.Manifest) release.Manifest {
+	return r.plan.Manifest(r.live.State, published, release.Entry{
 		Created: r.opts.Now().UTC(), Writer: r.opts.Lock.Writer, Revision: r.publishes(),
 	})
-	return m, r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Store(ctx, r.state, m) })
+}
+
+// store stores the manifest of what is now in the bucket, and marks the journal
+// with it: from here on, only invalidating, proving and moving the pointer are
+// left, which any machine can do without the site's files. Where that is proved by
+// then, the pointer says all that the mark would.
+func (r *run) store(ctx context.Context, m release.Manifest, proved <-chan struct{}) error {
+	err := r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.StoreManifest(ctx, r.state, m) })
+	if err != nil {
+		return err
+	}
+	select {
+	case <-proved:
+		return nil
+	default:
+	}
+	return r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Mark(ctx, r.state) })
 }
 
 // publishes is the revision that the release bears: a rollback and a sweep
@@ -196,11 +272,13 @@ func (r *run) commit(ctx context.Context, m release.Manifest) error {
 }
 
 // close closes the journal. Where that fails nothing is left to do, since the
-// journal of the release that is live counts as closed: it is worth a warning.
-func (r *run) close(ctx context.Context) []string {
-	err := r.records(ctx, func(ctx context.Context) (release.State, error) { return r.record.Close(ctx, r.state) })
-	if err != nil {
-		return []string{fmt.Sprintf("release %s is live, but %v", r.plan.Release, err)}
+// journal of the release that is live counts as closed: it is worth a warning, and
+// not even that where the next run has written its own. It needs no lock, since
+// its condition fails then.
+func (r *run) close(ctx context.Context) error {
+	err := r.patient(ctx, nil, func() error { _, err := r.record.Close(ctx, r.state); return err })
+	if err != nil && !errors.Is(err, release.ErrMoved) {
+		return fmt.Errorf("release %s is live, but %w", r.plan.Release, err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,7 +15,7 @@ import (
 	"github.com/freshet/freshet/internal/site"
 )
 
-// upload carries out the uploads and header changes of the plan, phase by phase,
+// upload carries out the uploads and header changes of the plan, stage by stage,
 // and returns the site with the ETags that the store answered.
 func (r *run) upload(ctx context.Context) (site.Manifest, error) {
 	p := r.plan
@@ -22,13 +23,9 @@ func (r *run) upload(ctx context.Context) (site.Manifest, error) {
 	total, bytes := p.Count(plan.OpAdd, plan.OpUpdate)
 	headers, _ := p.Count(plan.OpHeaders)
 	progress := &counter{report: r.report, event: Event{Stage: StageUpload, Total: total + headers, TotalBytes: bytes}}
-	for phase := range plan.Phase(plan.Phases) {
-		steps := inPhase(p.Steps, phase)
-		if len(steps) == 0 {
-			continue
-		}
-		progress.note(phase.String())
-		tags, err := r.phase(ctx, steps, progress)
+	for _, steps := range stages(p.Steps) {
+		progress.note(steps[0].Phase.String())
+		tags, err := r.stage(ctx, steps, progress)
 		if err != nil {
 			return site.Manifest{}, err
 		}
@@ -43,10 +40,28 @@ func (r *run) upload(ctx context.Context) (site.Manifest, error) {
 	return site.NewManifest(objects)
 }
 
-func inPhase(steps []plan.Step, phase plan.Phase) []*plan.Step {
-	return those(steps, func(s *plan.Step) bool {
-		return s.Phase == phase && (s.Op == plan.OpAdd || s.Op == plan.OpUpdate || s.Op == plan.OpHeaders)
-	})
+// stages are the writes among steps that must be finished before the next begin:
+// the plan's phases, but that all assets that are new are one, since nothing that
+// is served names any of them yet, and that one which is not new and has a hash in
+// its name is written with the others that are not, since pages that are live
+// name it.
+func stages(steps []plan.Step) [][]*plan.Step {
+	all := make([][]*plan.Step, plan.Phases)
+	for i := range steps {
+		s := &steps[i]
+		if s.Op != plan.OpAdd && s.Op != plan.OpUpdate && s.Op != plan.OpHeaders {
+			continue
+		}
+		at := s.Phase
+		switch {
+		case at == plan.PhaseImmutable && s.Op == plan.OpAdd:
+			at = plan.PhaseNewAssets
+		case at == plan.PhaseImmutable:
+			at = plan.PhaseChangedAssets
+		}
+		all[at] = append(all[at], s)
+	}
+	return slices.DeleteFunc(all, func(stage []*plan.Step) bool { return len(stage) == 0 })
 }
 
 func those(steps []plan.Step, is func(*plan.Step) bool) []*plan.Step {
@@ -59,9 +74,9 @@ func those(steps []plan.Step, is func(*plan.Step) bool) []*plan.Step {
 	return out
 }
 
-// phase carries out steps, several at once, and returns when all are done. The
+// stage carries out steps, several at once, and returns when all are done. The
 // ETags stand in the order of the steps. The first failure stops the others.
-func (r *run) phase(ctx context.Context, steps []*plan.Step, progress *counter) ([]string, error) {
+func (r *run) stage(ctx context.Context, steps []*plan.Step, progress *counter) ([]string, error) {
 	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
@@ -83,12 +98,14 @@ func (r *run) each(ctx context.Context, steps []*plan.Step, do func(context.Cont
 	fence := r.fence(remote.WithThrottled(gctx, r.gate.slowDown))
 	defer fence.end()
 	errs := make([]error, len(steps))
-	for i, s := range steps {
+	for _, i := range largeFirst(steps) {
+		s := steps[i]
 		if r.gate.enter(gctx) != nil {
 			break // something has failed, or the caller gave up
 		}
 		g.Go(func() error {
-			defer r.gate.leave()
+			began := time.Now()
+			defer func() { r.gate.leave(time.Since(began)) }()
 			errs[i] = fence.do(func(ctx context.Context) error { return do(ctx, i, s) })
 			return errs[i]
 		})
@@ -98,6 +115,28 @@ func (r *run) each(ctx context.Context, steps []*plan.Step, do func(context.Cont
 		return failures(ctx, err, errs)
 	}
 	return nil
+}
+
+// large is the size of files that take longer to send than the way there and back
+// does, in bytes.
+const large = 256 << 10
+
+// largeFirst are the indexes of steps in the order in which they are begun: large
+// files at once, the largest first, so that none of them is what everything waits
+// for in the end; the others as they stand.
+func largeFirst(steps []*plan.Step) []int {
+	order := make([]int, len(steps))
+	for i := range order {
+		order[i] = i
+	}
+	weight := func(i int) int64 {
+		if sent(steps[i]) < large {
+			return 0
+		}
+		return sent(steps[i])
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(weight(b), weight(a)) })
+	return order
 }
 
 // failures joins what failed, in the order of the steps; what was only broken

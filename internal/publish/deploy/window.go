@@ -22,6 +22,9 @@ const (
 	// widen it sooner or later.
 	rest     = 8
 	longRest = 64
+	// headroom is how many times as many requests may be under way as would be if
+	// none of them had to wait for another.
+	headroom = 2
 	// calm is in which time all requests to slow down count as one: they come
 	// from what was under way together.
 	calm = time.Second
@@ -29,7 +32,10 @@ const (
 
 // window is how many requests are under way at once. It begins with a number, is
 // widened while more is done in the same time by it, and halved when the service
-// asks to slow down. It is a value without clock or goroutines.
+// asks to slow down. Where requests hardly wait for each other, which their
+// answers' delay tells, the way is not full yet, and it is widened without trial:
+// a far service then has all that it can take after a few answers. It is a value
+// without clock or goroutines.
 type window struct {
 	size, least, most int
 
@@ -41,6 +47,9 @@ type window struct {
 	rested   int       // as many were passed over the last time
 	slow     bool      // whether the service has ever asked to slow down
 	slowed   time.Time // when it did last
+	// quickest is the shortest time that a request took: that of one which waited
+	// for no other. 0 where unknown.
+	quickest time.Duration
 }
 
 // newWindow begins with size requests at once. One alone stays alone.
@@ -51,9 +60,13 @@ func newWindow(size int) window {
 	return window{size: size, least: 2, most: widest * size}
 }
 
-// finished counts one request. full says that the window was what kept others
-// from being sent; only then its width means anything.
-func (w *window) finished(now time.Time, full bool) {
+// finished counts one request, which took so long; 0 where nobody knows. full
+// says that the window was what kept others from being sent; only then its width
+// means anything.
+func (w *window) finished(now time.Time, took time.Duration, full bool) {
+	if took > 0 && (took < w.quickest || w.quickest == 0) {
+		w.quickest = took
+	}
 	if !full {
 		w.began = time.Time{}
 		return
@@ -70,6 +83,11 @@ func (w *window) finished(now time.Time, full bool) {
 
 // judge decides what follows from so many requests a second.
 func (w *window) judge(rate float64) {
+	if room := w.room(rate); room > w.size && !w.slow {
+		w.size = room
+		w.settle(0)
+		return
+	}
 	switch {
 	case w.resting > 0:
 		w.resting--
@@ -91,6 +109,14 @@ func (w *window) judge(rate float64) {
 	if w.size == w.narrower {
 		w.settle(longRest)
 	}
+}
+
+// room is the width at which so many requests a second can be done, and more if
+// the service has hands free: their number under way, by Little's law, if each
+// took as long as the quickest, times headroom. A service that is busy already, or
+// a way that is full, lets them wait, and the quickest says so.
+func (w *window) room(rate float64) int {
+	return min(int(headroom*rate*w.quickest.Seconds()), w.most)
 }
 
 // settle leaves the window as it is for n judgements.
@@ -145,12 +171,12 @@ func (g *gate) try() bool {
 	return true
 }
 
-// leave gives a place back.
-func (g *gate) leave() {
+// leave gives back a place that was used for so long.
+func (g *gate) leave(took time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.inside--
-	g.window.finished(time.Now(), g.full)
+	g.window.finished(time.Now(), took, g.full)
 	select {
 	case g.left <- struct{}{}:
 	default:

@@ -38,16 +38,16 @@ func TestWindow(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			w, now := newWindow(r.size), time.Unix(0, 0)
-			w.finished(now, true)
+			w.finished(now, 0, true)
 			for _, rate := range r.rates {
 				if rate == no {
 					w.slowDown(now)
-					w.finished(now, true)
+					w.finished(now, 0, true)
 					continue
 				}
 				now = now.Add(time.Duration(float64(turns*w.size) / max(rate, 1) * float64(time.Second)))
 				for range turns * w.size {
-					w.finished(now, true)
+					w.finished(now, 0, true)
 				}
 			}
 			if w.size != r.want {
@@ -57,11 +57,50 @@ func TestWindow(t *testing.T) {
 	}
 }
 
+// TestWindowRoom: where requests hardly wait for each other there is room for more,
+// and the window has it after one judgement. The first row is a service that is
+// busy: 32 at once take 32 times as long as one.
+func TestWindowRoom(t *testing.T) {
+	rows := []struct {
+		name     string
+		took     time.Duration // the quickest of the requests
+		rate     float64       // a second
+		slow     bool
+		want     int
+		wantNext int // after one more judgement at the same rate
+	}{
+		{"busy", time.Millisecond, 1000, false, 48, 32},
+		{"far", 20 * time.Millisecond, 1500, false, 60, 60 + 30},
+		{"very far", 80 * time.Millisecond, 400, false, 64, 64 + 32},
+		{"further than the window grows", time.Second, 32, false, 64, 64 + 32},
+		{"far, and told to slow down", 20 * time.Millisecond, 1500, true, 16, 16},
+		{"unknown", 0, 1500, false, 48, 32},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			w, now := newWindow(32), time.Unix(0, 0)
+			if r.slow {
+				w.slowDown(now)
+			}
+			w.finished(now, r.took, true)
+			for i, want := range []int{r.want, r.wantNext} {
+				now = now.Add(time.Duration(float64(turns*w.size) / r.rate * float64(time.Second)))
+				for range turns * w.size {
+					w.finished(now, 2*r.took, true)
+				}
+				if w.size != want {
+					t.Errorf("%d at once after judgement %d, want %d", w.size, i+1, want)
+				}
+			}
+		})
+	}
+}
+
 // TestWindowIgnores what was not held back by it.
 func TestWindowIgnores(t *testing.T) {
 	w, now := newWindow(4), time.Unix(0, 0)
 	for i := range 1000 {
-		w.finished(now, i%5 > 0) // somebody waits now and then only
+		w.finished(now, 0, i%5 > 0) // somebody waits now and then only
 		now = now.Add(time.Millisecond)
 	}
 	if w.size != 4 {
@@ -108,7 +147,8 @@ func (s *service) upload(g *gate, n int) time.Duration {
 			panic("a context without end has ended")
 		}
 		wg.Go(func() {
-			defer g.leave()
+			began := time.Now()
+			defer func() { g.leave(time.Since(began)) }()
 			for !s.serve() {
 				g.slowDown()
 				time.Sleep(500 * time.Millisecond)
@@ -130,9 +170,9 @@ func TestGateAdapts(t *testing.T) {
 		ratio     float64 // of the time that 32 at once take, at most
 	}{
 		{"a near service", time.Millisecond, time.Millisecond, 2, 2000, 1.01},
-		{"a far service", 20 * time.Millisecond, time.Millisecond, 100, 2000, 0.55},
+		{"a far service", 20 * time.Millisecond, time.Millisecond, 100, 2000, 0.40},
 		{"a far service that is small", 20 * time.Millisecond, time.Millisecond, 2, 2000, 0.95},
-		{"a very far service", 80 * time.Millisecond, time.Millisecond, 100, 5000, 0.45},
+		{"a very far service", 80 * time.Millisecond, time.Millisecond, 100, 5000, 0.35},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -176,7 +216,7 @@ func TestGateEnds(t *testing.T) {
 	if err := g.enter(ctx); !errors.Is(err, context.Canceled) || g.inside != 1 {
 		t.Errorf("error %v, %d inside", err, g.inside)
 	}
-	g.leave()
+	g.leave(0)
 	if err := g.enter(ctx); !errors.Is(err, context.Canceled) || g.inside != 0 {
 		t.Errorf("error %v, %d inside", err, g.inside)
 	}

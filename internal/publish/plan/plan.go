@@ -24,7 +24,8 @@ import (
 	"github.com/freshet/freshet/internal/site"
 )
 
-// Phase is a step of the upload; each is finished before the next begins.
+// Phase is a step of the upload; each is finished before the next begins, but that
+// all new assets, with and without a hash, may go at once.
 type Phase int
 
 // The phases in their order.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -58,6 +59,40 @@ func (r *Record) candidates(ctx context.Context) (dirs []string, claim string, e
 	}
 	return dirs, string(data), refusal
 }
+
+// recall looks for the record where it was the last time. The claim tells whether
+// that is still the record's prefix, and what lies there is read meanwhile. It is
+// the record only where something does: what find says of a claim whose prefix is
+// gone is find's to say, and so are failures.
+func (r *Record) recall(ctx context.Context, hint string) bool {
+	bits, prefixed := strings.CutPrefix(hint, site.StatePrefix)
+	bits, slashed := strings.CutSuffix(bits, "/")
+	if !prefixed || !slashed || !isHex(bits) {
+		return false
+	}
+	r.prefix = hint
+	var s State
+	var claim []byte
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { claim, _, err = r.store.Get(gctx, claimKey); return err })
+	g.Go(func() (err error) { s, err = r.heads(gctx); return err })
+	if g.Wait() != nil || string(claim) != claimOf(hint) || s.pointerTag+s.journalTag+s.lockTag == "" {
+		r.prefix = ""
+		return false
+	}
+	r.seen = &s
+	return true
+}
+
+// isHex reports whether text is 128 bits in hexadecimal.
+func isHex(text string) bool {
+	bits, err := hex.DecodeString(text)
+	return err == nil && len(bits) == 16
+}
+
+// Prefix is where the record is, for the Hint of a later Open; "" while there is
+// none. Who knows it can read the record through a CDN in front of the bucket.
+func (r *Record) Prefix() string { return r.prefix }
 
 // claimOf tells nothing about a prefix of 128 random bits to who reads it.
 func claimOf(prefix string) string {

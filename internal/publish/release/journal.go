@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/freshet/freshet/internal/site"
 )
 
 // Begin writes the journal: from here on nothing is forgotten. It fails with
@@ -29,11 +31,18 @@ func (r *Record) writeJournal(ctx context.Context, s State, j Journal) (State, e
 	return s, nil
 }
 
-// Store stores the file of the manifest m and marks the open journal with its
-// digest: from here on the release can be finished by whoever reads the record.
-// It fails with ErrMoved if another run has taken the journal over. A repeat is
-// safe.
+// Store is StoreManifest and Mark.
 func (r *Record) Store(ctx context.Context, s State, m Manifest) (State, error) {
+	s, err := r.StoreManifest(ctx, s, m)
+	if err != nil {
+		return s, err
+	}
+	return r.Mark(ctx, s)
+}
+
+// StoreManifest stores the file of the manifest m, which nothing names yet, unless
+// the open journal says that it is stored. A repeat is safe.
+func (r *Record) StoreManifest(ctx context.Context, s State, m Manifest) (State, error) {
 	if s.Journal == nil {
 		return s, fmt.Errorf("store the manifest of release %s: no journal is open", m.Release)
 	}
@@ -41,21 +50,38 @@ func (r *Record) Store(ctx context.Context, s State, m Manifest) (State, error) 
 	if err != nil {
 		return s, err
 	}
-	if s.stored(m.Release, data) {
+	if !s.stored(m.Release, data) {
+		if err := r.storeManifest(ctx, m.Release, data); err != nil {
+			return s, err
+		}
+	}
+	s.file = sha256.Sum256(data)
+	return s, nil
+}
+
+// Mark marks the open journal with the manifest that StoreManifest has stored: from
+// here on the release can be finished by whoever reads the record. It fails with
+// ErrMoved if another run has taken the journal over. A repeat is safe.
+func (r *Record) Mark(ctx context.Context, s State) (State, error) {
+	if s.Journal == nil || s.file.IsZero() {
+		return s, errors.New("mark the journal: no manifest is stored")
+	}
+	if s.Journal.Manifest == s.file {
 		return s, nil
 	}
-	if err := r.storeManifest(ctx, m.Release, data); err != nil {
-		return s, err
-	}
 	j := *s.Journal
-	j.Manifest = sha256.Sum256(data)
+	j.Manifest = s.file
 	return r.writeJournal(ctx, s, j)
 }
 
-// stored reports whether the open journal says that data is stored as the
-// manifest of the release id.
+// stored reports whether data is stored as the manifest of the release id: the
+// open journal says so, or it was this run that did it.
 func (s State) stored(id ID, data []byte) bool {
-	return s.Journal != nil && s.Journal.Release == id && s.Journal.Manifest == sha256.Sum256(data)
+	if s.Journal == nil || s.Journal.Release != id {
+		return false
+	}
+	sum := site.Digest(sha256.Sum256(data))
+	return s.Journal.Manifest == sum || s.file == sum
 }
 
 // Pending is the stored manifest of the run whose journal is open, which has
@@ -70,8 +96,8 @@ func (r *Record) Pending(ctx context.Context, s State) (Manifest, error) {
 	return r.manifest(ctx, s.Journal.Release, s.Journal.Manifest)
 }
 
-// Commit moves the pointer to the manifest m, whose file it stores unless Store
-// has done so. took is how long the run took. It fails with ErrMoved, and the
+// Commit moves the pointer to the manifest m, whose file it stores unless
+// StoreManifest has done so. took is how long the run took. It fails with ErrMoved, and the
 // pointer stays, if another run moved it since s was read. A repeat with the
 // same values is safe.
 func (r *Record) Commit(ctx context.Context, s State, m Manifest, took time.Duration) (State, error) {

@@ -60,6 +60,10 @@ type LockOptions struct {
 	Writer  string // user and machine, for people
 	Host    string // this machine, as Gone of other runs on it knows it; may be ""
 	Release ID     // what is being made, for people; may be ""
+	// Seen is the record as it was read last. A lock that was free then is claimed
+	// as it was, without another look: that succeeds only where nobody has held it
+	// since. nil means that it is looked at first.
+	Seen *State
 	// Lease is how long the lock stands without a renewal, and so how long others
 	// wait for a run that was killed. 0 means 30 s, an hour is the most.
 	Lease   time.Duration
@@ -90,6 +94,7 @@ type LockOptions struct {
 // The Hold is renewed until it is released, also after ctx has ended; Release
 // must be called. With Options.Unconditional it is a Hold that does nothing.
 func (r *Record) Lock(ctx context.Context, o LockOptions) (*Hold, error) {
+	probed := r.prefix == "" // by establish, a moment ago
 	if err := r.establish(ctx); err != nil {
 		return nil, err
 	}
@@ -101,7 +106,9 @@ func (r *Record) Lock(ctx context.Context, o LockOptions) (*Hold, error) {
 		return nil, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.Probe(gctx) })
+	if !probed {
+		g.Go(func() error { return r.Probe(gctx) })
+	}
 	g.Go(func() error { return h.acquire(gctx, ctx, o) })
 	if err := g.Wait(); err != nil {
 		h.abandon(ctx)
@@ -143,6 +150,14 @@ func (w *watch) left(held *Lock) time.Duration { return held.lease() - time.Sinc
 // the values of root.
 func (h *Hold) acquire(ctx, root context.Context, o LockOptions) error {
 	w := &watch{began: time.Now()}
+	if o.Seen != nil && o.Seen.Lock == nil {
+		if err := h.claim(ctx, o.Seen.lockTag); err == nil {
+			h.keep(context.WithoutCancel(root))
+			return nil
+		} else if !refused(err) {
+			return err
+		}
+	}
 	for {
 		held, tag, err := h.look(ctx)
 		if err != nil {

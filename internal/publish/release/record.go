@@ -33,6 +33,7 @@ type Record struct {
 	random io.Reader
 	always bool   // writes are unconditional
 	prefix string // "" while the bucket has no record
+	seen   *State // what Open has read by the way, for the next Read; nil for nothing
 }
 
 // Options say how a record is written.
@@ -43,6 +44,10 @@ type Options struct {
 	// Unconditional writes without conditions, for a store that has none: nothing
 	// then keeps two runs apart.
 	Unconditional bool
+	// Hint is where the record was the last time, as Prefix told; "" where nobody
+	// knows. It spares one wait for an answer where the claim still says the same,
+	// and is not believed otherwise.
+	Hint string
 }
 
 // Open finds the record in store. A bucket without one is no error: Read then
@@ -52,6 +57,9 @@ func Open(ctx context.Context, store remote.Store, o Options) (*Record, error) {
 	if r.random == nil {
 		r.random = rand.Reader
 	}
+	if r.recall(ctx, o.Hint) {
+		return r, nil
+	}
 	prefix, err := r.find(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find freshet's record in %s: %w", store, err)
@@ -60,10 +68,10 @@ func Open(ctx context.Context, store remote.Store, o Options) (*Record, error) {
 	return r, nil
 }
 
-// Read gives the record as it stands.
+// Read gives the record as it stands, the first time as it stood during Open.
 func (r *Record) Read(ctx context.Context) (State, error) {
 	for tag := ""; ; {
-		s, err := r.heads(ctx)
+		s, err := r.recalled(ctx)
 		if err != nil || s.Current == nil {
 			return s, err
 		}
@@ -77,6 +85,15 @@ func (r *Record) Read(ctx context.Context) (State, error) {
 		}
 		tag = s.pointerTag
 	}
+}
+
+// recalled is what Open has read, once; then it reads.
+func (r *Record) recalled(ctx context.Context) (State, error) {
+	if s := r.seen; s != nil {
+		r.seen = nil
+		return *s, nil
+	}
+	return r.heads(ctx)
 }
 
 // heads reads pointer, journal and lock at once, but not the manifest.
@@ -122,6 +139,20 @@ func (r *Record) Unchanged(ctx context.Context, s State) (bool, error) {
 		return false, err
 	}
 	return s.Same(now), nil
+}
+
+// Unconditional reports whether writes have no conditions: then nothing but
+// Unchanged tells that somebody else has written.
+func (r *Record) Unconditional() bool { return r.always }
+
+// PointerUnchanged is Unchanged for the pointer alone. Of the journal Begin makes
+// sure, unless the record is Unconditional.
+func (r *Record) PointerUnchanged(ctx context.Context, s State) (bool, error) {
+	if r.prefix == "" {
+		return s.pointerTag == "", nil
+	}
+	tag, err := r.tag(ctx, currentFile)
+	return tag == s.pointerTag, err
 }
 
 // tag is the ETag of one file of the record, "" when it is not there.

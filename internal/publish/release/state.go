@@ -1,5 +1,7 @@
 package release
 
+import "github.com/freshet/freshet/internal/site"
+
 // State is the record as it was read.
 type State struct {
 	Current    *Pointer // nil before the first release
@@ -9,6 +11,8 @@ type State struct {
 	pointerTag string   // ETag of current.json, "" when there is none
 	journalTag string   // ETag of journal.json, open or closed
 	lockTag    string   // ETag of lock.json, held or free; "" when there is none
+	// file is the SHA-256 of the manifest that this run has stored; zero for none.
+	file site.Digest
 }
 
 // finished reports whether nothing of j is left to do: it was closed, or its
