@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ func (e *Engine) Write(ctx context.Context, l fleet.Lease, revision uint64) (uin
 	if err != nil {
 		return 0, err
 	}
-	subject, id := leaseSubject+owner+"."+l.Member, e.nc.NewInbox()
+	subject, id := leaseSubject+owner+"."+l.Member, rand.Text()
 	var at uint64
 	err = e.try(ctx, "write the lease of "+l.Member, func(ctx context.Context) (err error) {
 		at, err = e.publish(ctx, message(subject, data, headerID, id, headerLastOf, strconv.FormatUint(revision, 10)))

@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,6 @@ import (
 	"strconv"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 )
 
 const (
@@ -45,7 +45,7 @@ func (e *Engine) Put(ctx context.Context, sequence uint64, state io.Reader) erro
 	if err != nil {
 		return err
 	}
-	h := head{Version: headVersion, Sequence: sequence, ID: nuid.Next()}
+	h := head{Version: headVersion, Sequence: sequence, ID: rand.Text()}
 	if err := e.putParts(ctx, &h, state); err != nil {
 		return err
 	}
