@@ -24,7 +24,7 @@ type trio struct {
 }
 
 // free are ports that nobody listened on a moment ago.
-func free(t *testing.T, n int) []string {
+func free(t testing.TB, n int) []string {
 	t.Helper()
 	var out []string
 	for range n {
@@ -39,7 +39,7 @@ func free(t *testing.T, n int) []string {
 }
 
 // threeConfigs are those of a cluster on loopback.
-func threeConfigs(t *testing.T) (cfgs [3]Config) {
+func threeConfigs(t testing.TB) (cfgs [3]Config) {
 	t.Helper()
 	ports, dir := free(t, 6), t.TempDir()
 	for n := range cfgs {

@@ -14,9 +14,10 @@
 //     round) what stands at that position is read and its id compared;
 //   - nothing listens beyond loopback without TLS and NKeys, or, between nodes,
 //     without mutual TLS;
-//   - an edge's key reads the log and the newest snapshot, adds entries that are
-//     marked as an edge's, and writes leases and reports under its own key's name;
-//     the server refuses it everything else.
+//   - an edge's key reads the log and the newest snapshot, has control nodes add
+//     entries that are marked as an edge's, and writes leases and reports under its
+//     own key's name; the server refuses it everything else, and what an edge could
+//     slip into the log as an answer to another request is marked as an edge's too.
 //
 // How followers learn of entries. Consumers of JetStream are state in the server
 // that dies with its leader; after such a death they were seen to be quiet for up
@@ -31,6 +32,10 @@
 // While a leader that died without a word is replaced, in 4 to 9 seconds (the
 // server's election timeout, fixed there), nothing can be added; what is committed
 // can be read. Without a majority nothing can be added at all.
+//
+// An edge's key can do harm still: it can ask more than the nodes can answer, and
+// overwrite the lease of another edge, which then joins anew. It cannot say that
+// another edge has applied what it has not.
 //
 // Left out: leaf nodes and gateways, changing keys or certificates while a node
 // runs, more than three nodes, taking over a log whose positions went back (a

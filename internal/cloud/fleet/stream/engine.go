@@ -43,9 +43,9 @@ type Engine struct {
 	nc    *nats.Conn
 	opts  Options
 	owner string // what names this client in the subjects of leases: its public key, or controlOwner
-	entry string // the subject of its entries
 	log   *slog.Logger
 
+	joins  *joins       // nil but on control nodes
 	owners sync.Map     // member → owner, as the newest records say
 	denied atomic.Int64 // how often the server refused a subject
 	why    atomic.Value // its words, the last time (string)
@@ -65,7 +65,7 @@ func Connect(ctx context.Context, opts Options) (*Engine, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{opts: opts, log: opts.Log, owner: controlOwner, entry: controlLog, again: make(chan struct{})}
+	e := &Engine{opts: opts, log: opts.Log, owner: controlOwner, again: make(chan struct{})}
 	dial, err := e.dialing()
 	if err != nil {
 		return nil, fmt.Errorf("connect to the log: %w", err)
@@ -74,8 +74,7 @@ func Connect(ctx context.Context, opts Options) (*Engine, error) {
 		return nil, err
 	}
 	if err := e.prepare(ctx); err != nil {
-		e.nc.Close()
-		return nil, err
+		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
 }
@@ -137,7 +136,6 @@ func (e *Engine) within() []nats.Option {
 func (e *Engine) as(key string) []nats.Option {
 	if e.opts.Edge {
 		e.owner = cmp.Or(key, "edge")
-		e.entry = edgeLog + e.owner
 	}
 	if key == "" {
 		return nil
@@ -211,8 +209,13 @@ func (e *Engine) prepare(ctx context.Context) error {
 			}
 		}
 	}
-	_, _, err := e.Bounds(ctx)
-	return err
+	if _, _, err := e.Bounds(ctx); err != nil {
+		return err
+	}
+	if e.opts.Node == nil || e.opts.Edge {
+		return nil
+	}
+	return e.answerJoins()
 }
 
 // failed is told of what goes wrong with nobody waiting for it.
@@ -239,8 +242,11 @@ func (e *Engine) reconnection() <-chan struct{} {
 	return e.again
 }
 
-// Close ends the connection; what waits on it fails.
+// Close ends the connection; what waits on it fails. It may be called twice.
 func (e *Engine) Close() error {
+	if e.joins != nil {
+		e.joins.close()
+	}
 	e.nc.Close()
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 // raw publishes to the log as Append does, once, and returns what the server says.
 func raw(t *testing.T, e *Engine, after uint64, id string) (uint64, error) {
 	t.Helper()
-	return e.publish(within(t, 10*time.Second), message(controlLog, []byte(id), headerID, id, headerLast, strconv.FormatUint(after, 10)))
+	return e.publish(within(t, 10*time.Second), message(entrySubject, []byte(id), headerID, id, headerLast, strconv.FormatUint(after, 10)))
 }
 
 // TestRepeatIsRefusedForItsPosition shows what Append relies on and works around: one node tests the expected position
@@ -134,7 +134,7 @@ func TestFollowerFillsAGap(t *testing.T) {
 		t.Fatalf("entry %d came, although nothing was to be heard", e.Sequence)
 	default:
 	}
-	heard := message(tailSubject+controlLog, []byte("4"), headerSequence, "4", headerSubject, controlLog)
+	heard := message(tailSubject+entrySubject, []byte("4"), headerSequence, "4", headerSubject, entrySubject)
 	if err := e.nc.PublishMsg(heard); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestFollowerFarBehind(t *testing.T) {
 	const all = 2*batchMessages + 500
 	e := connect(t, Options{Node: alone(t, Config{})})
 	for n := range all {
-		if err := e.nc.PublishMsg(message(controlLog, []byte(strconv.Itoa(n+1)))); err != nil {
+		if err := e.nc.PublishMsg(message(entrySubject, []byte(strconv.Itoa(n+1)))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -70,7 +70,7 @@ func (e *Engine) fetchPage(ctx context.Context, stream string, p page, f func(ui
 		}
 		sequence, err := sequenceOf(m)
 		if err != nil {
-			return next, false, err
+			continue // its headers were made not to be read; whatever it is, it is none of the fleet's
 		}
 		if err := f(sequence, m); err != nil {
 			return next, false, &stopped{err}

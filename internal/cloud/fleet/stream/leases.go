@@ -114,6 +114,9 @@ func validMember(member string) error {
 func (e *Engine) Watch(ctx context.Context, f func(fleet.Lease)) error {
 	t := tail{e: e, stream: leaseStream, subject: leaseSubject, next: 1, f: func(sequence uint64, m *nats.Msg) error {
 		owner, l, err := parseLease(subjectOf(m), sequence, m.Data)
+		if m.Header.Get(headerID) == "" { // an answer that an edge had sent to another's lease
+			err = errors.Join(err, errors.New("it was not written as a lease"))
+		}
 		if err != nil || !e.owns(owner, l.Member) {
 			e.log.Warn("lease left out", "subject", subjectOf(m), "error", err)
 			return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 
@@ -23,7 +22,7 @@ func (e *Engine) Append(ctx context.Context, after uint64, id string, data []byt
 	}
 	var at uint64
 	err := e.try(ctx, "append to the log", func(ctx context.Context) (err error) {
-		at, err = e.publish(ctx, message(e.entry, data, headerID, id, headerLast, strconv.FormatUint(after, 10)))
+		at, err = e.publish(ctx, message(entrySubject, data, headerID, id, headerLast, strconv.FormatUint(after, 10)))
 		if outdated(err) {
 			at, err = e.settle(ctx, after+1, id, err)
 		}
@@ -50,16 +49,35 @@ func (e *Engine) settle(ctx context.Context, at uint64, id string, cause error) 
 	return 0, fleet.ErrBehind
 }
 
-// Add implements fleet.Log. Here it is the message id that makes a repeat harmless.
+// Add implements fleet.Log. A control node appends after what it finds to be the last; the message id makes a repeat
+// harmless, since at the last position it is tested on one node too. An edge has a control node do it.
 func (e *Engine) Add(ctx context.Context, id string, data []byte) (uint64, error) {
 	if err := fits(data); err != nil {
 		return 0, err
 	}
 	var at uint64
 	err := e.try(ctx, "add to the log", func(ctx context.Context) (err error) {
-		at, err = e.publish(ctx, message(e.entry, data, headerID, id))
+		if e.opts.Edge {
+			at, err = e.publish(ctx, message(joinSubject+e.owner, data, headerID, id))
+		} else {
+			at, err = e.add(ctx, message(entrySubject, data, headerID, id))
+		}
 		return err
 	})
+	return at, err
+}
+
+// add appends a message after the last one, once.
+func (e *Engine) add(ctx context.Context, m *nats.Msg) (uint64, error) {
+	_, last, err := e.bounds(ctx)
+	if err != nil {
+		return 0, err
+	}
+	m.Header[headerLast] = []string{strconv.FormatUint(last, 10)}
+	at, err := e.publish(ctx, m)
+	if outdated(err) {
+		return 0, fmt.Errorf("%w: %w", errAgain, err)
+	}
 	return at, err
 }
 
@@ -140,7 +158,14 @@ func (e *Engine) Follow(ctx context.Context, from uint64, f func(fleet.Entry) er
 
 // entryOf is a message of the log as an entry.
 func entryOf(sequence uint64, m *nats.Msg) fleet.Entry {
-	return fleet.Entry{Sequence: sequence, Data: m.Data, FromEdge: strings.HasPrefix(subjectOf(m), edgeLog)}
+	return fleet.Entry{Sequence: sequence, Data: m.Data, FromEdge: !fromControl(sequence, m)}
+}
+
+// fromControl says whether an entry is a control node's own. Each entry that a control node adds names the position
+// before its own, which the server tests as it stores it. So neither a copy of an entry passes, that an edge had sent to
+// the log as an answer (the server refuses it: that position is taken), nor any other answer (it names none).
+func fromControl(sequence uint64, m *nats.Msg) bool {
+	return m.Header.Get(headerLast) == strconv.FormatUint(sequence-1, 10) && m.Header.Get(headerEdge) == ""
 }
 
 // subjectOf is the subject at which a message was stored.

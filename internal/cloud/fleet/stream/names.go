@@ -10,9 +10,10 @@ import (
 const (
 	logStream, leaseStream, snapshotStream = "LOG", "LEASES", "SNAPSHOTS"
 
-	logSubject = "freshet.log."
-	controlLog = logSubject + "control"
-	edgeLog    = logSubject + "edge." // + key
+	logSubject   = "freshet.log." // control nodes alone may publish here
+	entrySubject = logSubject + "entry"
+	joinSubject  = "freshet.join." // + key; a request to a control node to add an entry for an edge
+	joinQueue    = "freshet"       // of which one control node answers
 
 	leaseSubject   = "freshet.lease."   // + key or controlOwner + "." + member
 	appliedSubject = "freshet.applied." // likewise; not stored
@@ -43,6 +44,8 @@ const (
 	headerSubject  = "Nats-Subject"
 	headerPending  = "Nats-Num-Pending"
 	headerStatus   = "Status"
+
+	headerEdge = "Freshet-Edge" // ours: the key of the edge for which a control node added an entry
 
 	noMessage    = 10037 // no message found
 	noStream     = 10059 // stream not found

@@ -98,16 +98,19 @@ func (e *Engine) call(ctx context.Context, subject string, in, out any) error {
 	return json.Unmarshal(answer.Data, out)
 }
 
+// acknowledgement is the answer to a message that is to be stored.
+type acknowledgement struct {
+	Error    *refusal `json:"error,omitempty"`
+	Sequence uint64   `json:"seq,omitempty"`
+}
+
 // publish stores a message once and returns its sequence.
 func (e *Engine) publish(ctx context.Context, msg *nats.Msg) (uint64, error) {
 	answer, err := e.request(ctx, msg)
 	if err != nil {
 		return 0, err
 	}
-	var ack struct {
-		Error    *refusal `json:"error"`
-		Sequence uint64   `json:"seq"`
-	}
+	var ack acknowledgement
 	if err := json.Unmarshal(answer.Data, &ack); err != nil {
 		return 0, fmt.Errorf("parse the acknowledgement: %w", err)
 	}

@@ -63,11 +63,14 @@ func authorize(opts *server.Options, cfg Config) (nkeys.KeyPair, error) {
 	return own, errors.Join(errs...)
 }
 
-// edgeMay is what the server lets an edge's key do. Replies come to a subject of its own, so that no edge reads another's.
+// edgeMay is what the server lets an edge's key do. Answers come to a subject of its own, so that no edge reads another's.
+//
+// The server does not test where an answer is to go: an edge can have one sent to a subject that it may not publish to
+// itself. That is why no edge publishes to the log. An answer that ends up there is known for what it is: see fromControl.
 func edgeMay(key string) *server.Permissions {
 	return &server.Permissions{
 		Publish: &server.SubjectPermission{Allow: []string{
-			edgeLog + key,
+			joinSubject + key,
 			leaseSubject + key + ".*",
 			appliedSubject + key + ".*",
 			apiDirectGet + logStream,

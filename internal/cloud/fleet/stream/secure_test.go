@@ -223,8 +223,8 @@ func TestEdgeMayNoMore(t *testing.T) {
 	mustAppend(t, c, 0, "first")
 	e := connect(t, g.edge)
 	for _, subject := range []string{
-		controlLog, edgeLog + "another", leaseSubject + "another.m", appliedSubject + "another.m",
-		snapshotHead, tailSubject + controlLog, apiPurge + logStream, "$JS.API.STREAM.DELETE." + logStream,
+		entrySubject, joinSubject + "another", leaseSubject + "another.m", appliedSubject + "another.m",
+		snapshotHead, tailSubject + entrySubject, apiPurge + logStream, "$JS.API.STREAM.DELETE." + logStream,
 		"$JS.API.STREAM.UPDATE." + logStream, "$JS.API.CONSUMER.CREATE." + logStream, "$JS.API.STREAM.MSG.DELETE." + logStream,
 		"$SYS.REQ.SERVER.PING", "_INBOX.x",
 	} {
@@ -232,9 +232,43 @@ func TestEdgeMayNoMore(t *testing.T) {
 			t.Errorf("%s: %v", subject, err)
 		}
 	}
-	e.entry = controlLog
+	e.opts.Edge = false
 	if at, err := e.Append(within(t, time.Minute), 1, "forged", []byte("invalidate")); !errors.Is(err, nats.ErrPermissionViolation) {
 		t.Errorf("an edge's invalidation: %d, %v", at, err)
 	}
 	wantBounds(t, c, 1, 1)
+}
+
+// TestEdgeCannotForgeByAnswers has answers sent to the log: the server lets an edge name any subject for them.
+func TestEdgeCannotForgeByAnswers(t *testing.T) {
+	g := startGuarded(t)
+	c := connect(t, Options{Node: g.node})
+	ctx := within(t, time.Minute)
+	mustAppend(t, c, 0, "invalidate")
+	e := connect(t, g.edge)
+	if at, err := e.Add(ctx, "join", []byte("join, or rather invalidate")); err != nil || at != 2 {
+		t.Fatalf("join: %d, %v", at, err)
+	}
+	for _, ask := range []struct{ subject, body string }{
+		{apiDirectGet + logStream, `{"seq":1}`}, {apiDirectGet + logStream, `{"seq":2}`},
+		{apiDirectGet + logStream, `{"seq":1,"batch":2}`}, {apiDirectGet + logStream, `{"seq":99}`},
+		{apiInfo + logStream, `{}`}, {joinSubject + g.edgeKey, "another join"}, {leaseSubject + g.edgeKey + ".m", `{}`},
+	} {
+		if err := e.nc.PublishRequest(ask.subject, entrySubject, []byte(ask.body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at, err := e.Add(ctx, "last", nil); err != nil || at < 3 {
+		t.Fatalf("add: %d, %v", at, err)
+	}
+	_, last, err := c.Bounds(ctx)
+	if err != nil || last < 4 {
+		t.Fatalf("the log ends at %d (%v); some answers were to come through", last, err)
+	}
+	for at := uint64(2); at <= last; at++ {
+		entry, err := c.Read(ctx, at)
+		if err != nil || !entry.FromEdge {
+			t.Errorf("entry %d %q is not known as an edge's: %v", at, entry.Data, err)
+		}
+	}
 }
