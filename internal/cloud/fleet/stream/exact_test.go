@@ -154,7 +154,7 @@ func TestFollowerHearsAtOnce(t *testing.T) {
 // TestFollowerFarBehind needs several batches.
 func TestFollowerFarBehind(t *testing.T) {
 	const all = 2*batchMessages + 500
-	e := connect(t, Options{Node: alone(t, Config{})})
+	e := connect(t, Options{Node: alone(t, Config{}), Poll: time.Hour})
 	for n := range all {
 		if err := e.nc.PublishMsg(message(entrySubject, []byte(strconv.Itoa(n+1)))); err != nil {
 			t.Fatal(err)
