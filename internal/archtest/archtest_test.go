@@ -74,6 +74,7 @@ var allowed = map[string][]string{
 
 	"cloud/fleet":           {},
 	"cloud/fleet/fleettest": {"cloud/fleet"},
+	"cloud/fleet/memory":    {"cloud/fleet"},
 	"cloud/fleet/stream":    {"cloud/fleet"},
 
 	"cloud/edge/signed":     {},

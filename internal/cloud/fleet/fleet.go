@@ -95,7 +95,7 @@ type Leases interface {
 
 // Snapshots keep the newest snapshot of what the log amounts to, for who begins after the log's beginning was dropped.
 type Snapshots interface {
-	// Put stores the state after the entry at sequence. A snapshot of an earlier sequence may be put in place of a later one.
+	// Put stores a state that holds every entry through sequence, at least. A snapshot of an earlier sequence may be put in place of a later one.
 	Put(ctx context.Context, sequence uint64, state io.Reader) error
 	// Get returns the newest one that it finds; sequence 0 and an empty state where there is none. The caller closes the state.
 	Get(ctx context.Context) (sequence uint64, state io.ReadCloser, err error)
