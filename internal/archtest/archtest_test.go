@@ -72,8 +72,10 @@ var allowed = map[string][]string{
 	"cloud/edge/front": {},
 	"cloud/console":    {"cloud/control", "cloud/edge"},
 
-	"cloud/fleet":        {},
-	"cloud/fleet/memory": {"cloud/fleet"},
+	"cloud/fleet":           {},
+	"cloud/fleet/fleettest": {"cloud/fleet"},
+	"cloud/fleet/memory":    {"cloud/fleet"},
+	"cloud/fleet/stream":    {"cloud/fleet"},
 
 	"cloud/edge/signed":     {},
 	"cloud/edge/standalone": {"durable", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/edge/signed"},
@@ -92,6 +94,7 @@ var exclusive = map[string][]string{
 	// cloud/edge/signed takes the signer and the chain of credentials. The embedded cloud is its own reading of
 	// CloudFront and S3, but there is one way to sign, and one chain that a user's credentials come from.
 	"github.com/aws/":               {"publish/remote/session", "publish/remote/s3", "publish/remote/cloudfront", "cloud/edge/signed"},
+	"github.com/nats-io/":           {"cloud/fleet/stream"},
 	"github.com/prometheus/":        {"cloud/edge/standalone"},
 	"github.com/rclone/gofakes3":    {"cloud/objects"},
 	"go.etcd.io/bbolt":              {"cloud/objects", "cloud/control"},

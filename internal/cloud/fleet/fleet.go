@@ -29,6 +29,7 @@ import (
 type Entry struct {
 	Sequence uint64 // position in the log, from 1, without gaps
 	Data     []byte // at most MaxEntry bytes; not to be changed
+	FromEdge bool   // it was added with an edge's key, which may say that the edge joins or leaves, and no more: whatever else is in it counts for nothing
 }
 
 // MaxEntry bounds an entry, in bytes: room for several requests of the control API, which are bounded by 1 MiB each.

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -167,6 +168,9 @@ func (e *Engine) Add(ctx context.Context, id string, data []byte) (at uint64, er
 }
 
 func (s *Store) add(after *uint64, id string, data []byte) (uint64, error) {
+	if len(data) > fleet.MaxEntry {
+		return 0, fmt.Errorf("an entry of %d bytes, more than %d", len(data), fleet.MaxEntry)
+	}
 	if at := s.ids[id]; at > 0 {
 		return at, nil
 	}
