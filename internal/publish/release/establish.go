@@ -9,8 +9,7 @@ import (
 	"io"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/site"
 )
@@ -50,8 +49,12 @@ func (r *Record) candidates(ctx context.Context) (dirs []string, claim string, e
 	var data []byte
 	var refusal error
 	var both sync.WaitGroup
-	both.Go(func() { dirs, err = r.store.Dirs(ctx, "", site.StatePrefix) })
-	both.Go(func() { data, _, refusal = r.store.Get(ctx, claimKey) })
+	both.Go(func() {
+		err = crash.Guard(func() (err error) { dirs, err = r.store.Dirs(ctx, "", site.StatePrefix); return err })()
+	})
+	both.Go(func() {
+		refusal = crash.Guard(func() (err error) { data, _, err = r.store.Get(ctx, claimKey); return err })()
+	})
 	both.Wait()
 	if err != nil || len(dirs) == 0 || errors.Is(refusal, remote.ErrNotFound) {
 		return dirs, "", err
@@ -180,7 +183,7 @@ func (r *Record) probe(ctx context.Context, marker site.Key) error {
 	if r.always {
 		return nil
 	}
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := crash.WithContext(ctx)
 	g.Go(func() error {
 		return r.mustRefuse(gctx, "If-None-Match", request(marker, []byte(readme), remote.Condition{Absent: true}))
 	})

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/remote"
 )
 
@@ -100,7 +99,7 @@ func (r *Record) Lock(ctx context.Context, o LockOptions) (*Hold, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := crash.WithContext(ctx)
 	g.Go(func() error { return r.Probe(gctx) })
 	g.Go(func() error { return h.acquire(gctx, ctx, o) })
 	if err := g.Wait(); err != nil {
