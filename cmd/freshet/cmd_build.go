@@ -39,7 +39,7 @@ build.image it runs in that container image, by docker or podman.`,
 // not freshet's result.
 func (a *app) build(ctx context.Context, p project) error {
 	if p.Build.Command == "" {
-		return usage("write it as `build: {command: …}` in freshet.yaml; `freshet deploy` alone publishes a site that is built already",
+		return usage("write it as `build: {command: …}` in freshet.yaml, or let `freshet init` find it; `freshet deploy` publishes a site that is built already",
 			"there is no build command")
 	}
 	a.tell("$ %s", p.Build.Command)
@@ -47,10 +47,19 @@ func (a *app) build(ctx context.Context, p project) error {
 	err := build.Run(ctx, build.Options{Dir: p.root, Command: p.Build.Command, Image: p.Build.Image, Stdout: a.stderr, Stderr: a.stderr})
 	var failed *build.Error
 	if errors.As(err, &failed) {
-		return &failure{err, exitFailed, failed.Hint()}
+		return &failure{err, exitFailed, buildHint(failed)}
 	}
 	a.tell("built in %s", ui.Duration(a.now().Sub(began)))
 	return err
+}
+
+// buildHint says what to do about a build that failed.
+func buildHint(failed *build.Error) string {
+	const next = "then type `freshet build` again"
+	if hint := failed.Hint(); hint != "" {
+		return hint + "; " + next
+	}
+	return "what the command printed above says why, and nothing was published; mend it, " + next
 }
 
 func (a *app) cleanCommand() *cobra.Command {
@@ -67,11 +76,11 @@ leaves the project is refused.`,
 				return err
 			}
 			if len(p.Build.Clean) == 0 {
-				return usage("write it as `build: {clean: [output]}` in freshet.yaml", "nothing is named to be cleaned")
+				return usage("write it as `build: {clean: [output]}` in freshet.yaml, then type `freshet clean` again", "nothing is named to be cleaned")
 			}
 			removed, err := build.Clean(p.root, p.Build.Clean)
 			if err != nil {
-				return refused("", "%w", err)
+				return refused("correct `clean:` in freshet.yaml, then type `freshet clean` again; whatever is there may also be removed by hand", "%w", err)
 			}
 			if a.json {
 				return a.answer(struct {

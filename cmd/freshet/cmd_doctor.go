@@ -41,7 +41,7 @@ are kept too long, and the page for what is missing.`,
 
 func (a *app) doctor(ctx context.Context, flags doctorFlags) (err error) {
 	if flags.yes && !flags.fix {
-		return usage("add --fix", "--yes is for --fix alone")
+		return usage("type `freshet doctor --fix --yes`", "--yes is for --fix alone")
 	}
 	p, err := a.project()
 	if err != nil {
@@ -237,10 +237,10 @@ func mendFailure(err error) error {
 		return &failure{err, exitFailed, "run `freshet doctor --fix` again: it looks at what is there now"}
 	}
 	if errors.Is(err, remote.ErrUnsupported) {
-		return &failure{err, exitFailed, "make the change in the CloudFront console, or install the newest freshet"}
+		return &failure{err, exitFailed, "make the change in the CloudFront console, or install the newest freshet; `freshet doctor` shows what is left"}
 	}
 	if errors.Is(err, remote.ErrDenied) {
-		return &failure{err, exitFailed, "allow cloudfront:UpdateDistribution on the distribution, or make the change in the CloudFront console"}
+		return &failure{err, exitFailed, "`freshet policy --fix` prints the policy that allows it; or make the change in the CloudFront console"}
 	}
 	return err
 }

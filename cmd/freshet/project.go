@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/project/config"
 	"github.com/freshet/freshet/internal/project/detect"
 	"github.com/freshet/freshet/internal/project/setup"
@@ -31,7 +32,7 @@ func (a *app) project() (project, error) {
 		return project{}, fmt.Errorf("find the project's folder: %w", err)
 	}
 	if info, err := os.Stat(root); err != nil || !info.IsDir() {
-		return project{}, usage("give the project's folder with -C", "there is no folder %s", a.dir)
+		return project{}, noFolder(a.dir)
 	}
 	path := a.configFile
 	if path == "" {
@@ -42,8 +43,9 @@ func (a *app) project() (project, error) {
 		path = found
 	}
 	cfg, err := config.Load(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return project{}, usage("give the config file with --config", "%w", err)
+	var mistake *config.Error
+	if err != nil && !errors.As(err, &mistake) && !errors.Is(err, fs.ErrPermission) {
+		return project{}, usage("name the config that is there, as in `freshet * --config FILE`; `freshet init` writes one", "%w", err)
 	}
 	if err != nil {
 		return project{}, err
@@ -52,6 +54,10 @@ func (a *app) project() (project, error) {
 		return project{}, fmt.Errorf("find the project's folder: %w", err)
 	}
 	return project{cfg, cfg.Dir}, nil
+}
+
+func noFolder(dir string) error {
+	return usage("name the project's folder, as in `freshet * -C FOLDER`", "there is no folder %s", dir)
 }
 
 // files is a scanned site.
@@ -65,6 +71,7 @@ type files struct {
 // scanning is a scan of the site folder under way.
 type scanning struct {
 	dir, why string // as in files
+	first    string // what to type where there is no site
 	stop     context.CancelFunc
 	done     chan struct{} // closed when what follows is set
 	files    files
@@ -87,10 +94,13 @@ func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
 	}
 	opts := scan.Options{Ignore: ignore, Cache: scanCache(p, dir), Rehash: a.rehash, Now: a.now}
 	ctx, stop := context.WithCancel(ctx)
-	s := &scanning{dir: dir, why: why, stop: stop, done: make(chan struct{})}
+	s := &scanning{dir: dir, why: why, first: "build the site first", stop: stop, done: make(chan struct{})}
+	if p.Build.Command != "" {
+		s.first += ": `freshet build`, or `freshet deploy --build`"
+	}
 	go func() {
 		defer close(s.done)
-		s.files, s.err = s.read(ctx, opts, set)
+		s.err = crash.Guard(func() (err error) { s.files, err = s.read(ctx, opts, set); return err })()
 	}()
 	return s, nil
 }
@@ -99,7 +109,7 @@ func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
 func (s *scanning) read(ctx context.Context, opts scan.Options, set rules.Set) (files, error) {
 	scanned, err := scan.Folder(ctx, s.dir, opts)
 	if err != nil {
-		return files{}, missing(err, "build the site first, or correct `site:` in freshet.yaml; nothing was sent")
+		return files{}, missing(err, s.first+"; or correct `site:` in freshet.yaml")
 	}
 	objects := make([]site.Object, len(scanned))
 	for i, f := range scanned {
@@ -164,7 +174,7 @@ func siteFolder(p project) (dir, why string, err error) {
 	}
 	found, err := detect.Site(p.root)
 	if err != nil {
-		return "", "", refused("nothing was sent", "%w", err)
+		return "", "", refused("put the site there, or name its folder, as in `freshet * -C FOLDER`; `freshet init` writes it down", "%w", err)
 	}
 	return found.Dir, found.Why, nil
 }
@@ -186,7 +196,7 @@ func readIgnore(p project, dir string) (scan.Ignore, error) {
 		}
 		ignore, err = ignore.Parse(strings.NewReader(string(src)))
 		if err != nil {
-			return ignore, usage("correct the pattern", "%w", err)
+			return ignore, usage("correct the pattern; `freshet plan` shows what is left of the site", "%w", err)
 		}
 		break
 	}

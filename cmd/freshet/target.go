@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/internal/cloud"
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/project/config"
 	"github.com/freshet/freshet/internal/publish/invalidation"
 	"github.com/freshet/freshet/internal/publish/release"
@@ -110,12 +111,18 @@ func (a *app) meet(ctx context.Context, t *target, p project, named config.Targe
 	var bucket, cdn error
 	var both sync.WaitGroup
 	both.Go(func() {
-		if t.record, bucket = release.Open(ctx, t.store, release.Options{Unconditional: access.noLock}); bucket != nil && !access.examine {
+		bucket = crash.Guard(func() (err error) {
+			t.record, err = release.Open(ctx, t.store, release.Options{Unconditional: access.noLock})
+			return err
+		})()
+		if bucket != nil && !access.examine {
 			cancel()
 		}
 	})
 	if named.Invalidates() {
-		both.Go(func() { cdn = a.connectCDN(ctx, t, p, named, keys) })
+		both.Go(func() {
+			cdn = crash.Guard(func() error { return a.connectCDN(ctx, t, p, named, keys) })()
+		})
 	}
 	both.Wait()
 	if access.examine {
@@ -144,7 +151,7 @@ func (a *app) embedded(ctx context.Context, p project, t *target) (cloud.Info, e
 	for deadline := a.now().Add(patience); ; {
 		info, running, err := cloud.Find(ctx, dir)
 		if err != nil || running {
-			return info, err
+			return info, embeddedFailure(err)
 		}
 		t.started, err = cloud.Start(ctx, cloud.Options{
 			Dir: dir, Addresses: cloud.Addresses{S3: "127.0.0.1:0", Control: "127.0.0.1:0", Edge: "127.0.0.1:0"}, Now: a.now,
@@ -154,7 +161,7 @@ func (a *app) embedded(ctx context.Context, p project, t *target) (cloud.Info, e
 		}
 		t.started = nil
 		if !errors.Is(err, cloud.ErrInUse) || a.now().After(deadline) {
-			return cloud.Info{}, fmt.Errorf("start the embedded cloud: %w", err)
+			return cloud.Info{}, embeddedFailure(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -162,6 +169,14 @@ func (a *app) embedded(ctx context.Context, p project, t *target) (cloud.Info, e
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// embeddedFailure says what could not be done; nil for nil.
+func embeddedFailure(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errEmbedded, err)
 }
 
 func (a *app) dataFolder(p project) string {
