@@ -215,7 +215,7 @@ func (a *app) explainInit(err error) error {
 	switch {
 	case errors.As(err, &undecided):
 		like, _, _ := strings.Cut(undecided.Like, " ")
-		return usage(fmt.Sprintf("say which: `freshet init%s --%s %s`", a.whichProject(), undecided.Flag, word(like)), "%w", err)
+		return usage(fmt.Sprintf("say which: `freshet init --%s %s`", undecided.Flag, word(like)), "%w", err)
 	case errors.As(err, &mistake):
 		return usage("`freshet init --help` shows what each flag takes; nothing was written", "%w", err)
 	case errors.Is(err, setup.ErrNoAnswer), errors.Is(err, context.Canceled):

@@ -126,7 +126,7 @@ func (a *app) paths(args []string, f invalidateFlags) ([]invalidation.Path, erro
 		path, err := invalidation.Parse(arg)
 		var quoted *invalidation.ParseError
 		if errors.As(err, &quoted) && strings.Trim(arg, `"'`) != arg {
-			return nil, refused(quoted.Hint, "%w", err)
+			return nil, refused(quoted.Hint+"; `freshet invalidate --help` has examples", "%w", err)
 		}
 		if err != nil {
 			return nil, err

@@ -46,11 +46,11 @@ func (f *publishFlags) check() error {
 	const shortest = 100 * time.Millisecond
 	switch {
 	case f.wait <= 0:
-		return usage("give a time, as in `freshet deploy --wait-timeout 10m`, or --no-wait", "--wait-timeout %s is no time to wait", f.wait)
+		return usage("give a time, as in `freshet * --wait-timeout 10m`, or --no-wait", "--wait-timeout %s is no time to wait", f.wait)
 	case f.lockTimeout < 0:
-		return usage("give a time, as in `freshet deploy --lock-timeout 1m`, or 0s", "--lock-timeout %s is no time to wait", f.lockTimeout)
+		return usage("give a time, as in `freshet * --lock-timeout 1m`, or 0s", "--lock-timeout %s is no time to wait", f.lockTimeout)
 	case f.lockLease < shortest:
-		return usage("give a time, as in `freshet deploy --lock-lease 30s`", "--lock-lease %s is too short to be renewed in time", f.lockLease)
+		return usage("give a time, as in `freshet * --lock-lease 30s`", "--lock-lease %s is too short to be renewed in time", f.lockLease)
 	}
 	return nil
 }
