@@ -171,14 +171,6 @@ func suggestFlag(cmd *cobra.Command, err error) string {
 	return ""
 }
 
-// missing explains a file or folder that is not there.
-func missing(err error, hint string) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return &failure{err, exitRefused, hint}
-	}
-	return err
-}
-
 // noPlace explains a file that was to be written into a folder that is not there.
 func noPlace(err error, like string) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {

@@ -189,7 +189,14 @@ var inTheProject = []mistake{
 			t.Skip(err)
 		}
 		return []string{"deploy", "-C", dir}
-	}, exitFailed, []string{"out: the symbolic link leaves the site folder"}, "freshet doctor -C"},
+	}, exitFailed, []string{"out: the symbolic link leaves the site folder"}, "freshet plan -C"},
+	{"link to nothing", func(t *testing.T, dir string) []string {
+		put(t, filepath.Join(dir, "index.html"), aPage)
+		if err := os.Symlink("nothing", filepath.Join(dir, "old.html")); err != nil {
+			t.Skip(err)
+		}
+		return []string{"deploy", "-C", dir}
+	}, exitFailed, []string{"old.html: the symbolic link leads nowhere"}, "freshet plan -C"},
 	{"older build", func(t *testing.T, dir string) []string {
 		put(t, filepath.Join(dir, "index.html"), aPage)
 		if code, _, stderr := commandLine(t, nil, "deploy", "-C", dir, "--revision", "v2@2000"); code != exitDone {

@@ -109,7 +109,7 @@ func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
 func (s *scanning) read(ctx context.Context, opts scan.Options, set rules.Set) (files, error) {
 	scanned, err := scan.Folder(ctx, s.dir, opts)
 	if err != nil {
-		return files{}, missing(err, s.first+"; or correct `site:` in freshet.yaml")
+		return files{}, s.explain(ctx, err)
 	}
 	objects := make([]site.Object, len(scanned))
 	for i, f := range scanned {
@@ -118,6 +118,18 @@ func (s *scanning) read(ctx context.Context, opts scan.Options, set rules.Set) (
 	}
 	manifest, err := site.NewManifest(objects)
 	return files{s.dir, s.why, scanned, manifest}, err
+}
+
+// explain says what to do about a folder that cannot be read whole.
+func (s *scanning) explain(ctx context.Context, err error) error {
+	if _, gone := os.Stat(s.dir); errors.Is(gone, fs.ErrNotExist) {
+		return refused(s.first+"; or correct `site:` in freshet.yaml", "%w", err)
+	}
+	if ctx.Err() != nil || errors.Is(err, scan.ErrEmpty) {
+		return err
+	}
+	const hint = "mend that, or name what is not to be published in .freshetignore; `freshet plan` shows what is left"
+	return &failure{err, exitFailed, hint}
 }
 
 // wait is the scanned site.
