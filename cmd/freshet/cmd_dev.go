@@ -175,6 +175,9 @@ func (d *developer) load() (dev.Project, error) {
 	if p.Build.Command = cmp.Or(d.flags.command, p.Build.Command); p.Build.Command == "" && p.File == "" {
 		if source, ok := detect.Generator(p.root); ok {
 			p.Build.Command, d.guessed = source.Command, source.Name
+			if source.Output != "" { // also before it is there, so that making it is no change
+				p.Build.Clean = append(p.Build.Clean, source.Output)
+			}
 		}
 	}
 	site, _, err := siteFolder(p)

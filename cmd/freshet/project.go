@@ -186,9 +186,22 @@ func siteFolder(p project) (dir, why string, err error) {
 	}
 	found, err := detect.Site(p.root)
 	if err != nil {
-		return "", "", refused("put the site there, or name its folder, as in `freshet * -C FOLDER`; `freshet init` writes it down", "%w", err)
+		return "", "", refused(siteHint(p, err), "%w", err)
 	}
 	return found.Dir, found.Why, nil
+}
+
+// siteHint says what to do where no folder is the site for sure.
+func siteHint(p project, err error) string {
+	switch {
+	case p.File != "":
+		return "name its folder as `site:` in " + p.File + ", then type `freshet *` again"
+	case errors.Is(err, detect.ErrSource):
+		return "`freshet init` writes its build command down, then `freshet deploy --build` builds and publishes"
+	case errors.Is(err, detect.ErrAmbiguous):
+		return "`freshet init --site FOLDER` writes down which"
+	}
+	return "put the site there, or name its folder, as in `freshet * -C FOLDER`; `freshet init` writes it down"
 }
 
 // readIgnore reads .freshetignore from the site folder or else from the

@@ -145,7 +145,9 @@ func (a *app) report(pub *publication, res deploy.Result, err error, took time.D
 	for _, w := range res.Warnings {
 		a.tell("warning: %s", w)
 	}
-	a.sayWhere(pub.target)
+	if res.Changed || !pub.plan.Sweeps {
+		a.sayWhere(pub.target)
+	}
 	return nil
 }
 
