@@ -94,23 +94,20 @@ func (a *app) check(ctx context.Context, p project, t *target) ([]doctor.Finding
 	t.progress.Clear()
 	for i := range findings {
 		if f := &findings[i]; f.Err != nil && f.Next == "" {
-			f.Next = classify(f.Err).hint
+			f.Next = a.explain(f.Err).hint
 		}
 		findings[i].Next = a.named(findings[i].Next)
 	}
 	return findings, ctx.Err()
 }
 
-// named adds the target to a command of freshet's own, where it had to be named
-// here too.
+// named is next for this project and target. A finding may be nothing but a command,
+// which then has no backquotes.
 func (a *app) named(next string) string {
-	if a.targetName == "" {
-		return next
+	if strings.HasPrefix(next, "freshet ") {
+		return strings.Trim(a.addressed("`"+next+"`"), "`")
 	}
-	for _, command := range []string{"freshet doctor", "freshet deploy", "freshet history"} {
-		next = strings.ReplaceAll(next, command, command+" --target "+a.targetName)
-	}
-	return next
+	return a.addressed(next)
 }
 
 // again checks what has been mended.

@@ -170,3 +170,20 @@ func TestHintsAreForTheSameProject(t *testing.T) {
 		})
 	}
 }
+
+// Findings of doctor are for the same project, whether they are a command or a
+// sentence, and once only.
+func TestFindingsAreForTheSameProject(t *testing.T) {
+	a := &app{dir: ".", targetName: "production"}
+	rows := [][2]string{
+		{"freshet doctor --fix", "freshet doctor --target production --fix"},
+		{"`freshet deploy` finishes it", "`freshet deploy --target production` finishes it"},
+		{"`freshet doctor --target production` checks them", "`freshet doctor --target production` checks them"},
+		{"aws cloudfront wait distribution-deployed", "aws cloudfront wait distribution-deployed"},
+	}
+	for _, r := range rows {
+		if got := a.named(r[0]); got != r[1] {
+			t.Errorf("%s became %s, want %s", r[0], got, r[1])
+		}
+	}
+}
