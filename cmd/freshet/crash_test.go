@@ -38,8 +38,7 @@ func blunder() *cobra.Command {
 	cmd := &cobra.Command{Use: "blunder WHERE", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		switch args[0] {
 		case "here":
-			var nowhere map[string]int
-			nowhere["a"]++
+			return errors.New(args[len(args)])
 		case "worker":
 			g, _ := crash.WithContext(cmd.Context())
 			g.Go(func() error { panic(errors.New("in a worker")) })
@@ -55,7 +54,7 @@ func blunder() *cobra.Command {
 // an exit code of its own; never a stack on the terminal.
 func TestMistakesOfTheProgram(t *testing.T) {
 	rows := []struct{ where, says string }{
-		{"here", "freshet: error: freshet made a mistake: assignment to entry in nil map\n"},
+		{"here", "freshet: error: freshet made a mistake: runtime error: index out of range [1] with length 1\n"},
 		{"worker", "freshet: error: upload a.html: freshet made a mistake: in a worker\n"},
 	}
 	for _, r := range rows {
