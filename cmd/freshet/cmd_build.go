@@ -41,7 +41,7 @@ build.image it runs in that container image, by docker or podman.`,
 // not freshet's result.
 func (a *app) build(ctx context.Context, p project) error {
 	if p.Build.Command == "" {
-		return usage("write it as `build: {command: …}` in freshet.yaml; `freshet deploy` alone publishes a site that is built already",
+		return usage("write it as `build: {command: …}` in freshet.yaml, or let `freshet init` find it; `freshet deploy` publishes a site that is built already",
 			"there is no build command")
 	}
 	end := a.group(a.stderr, "build", "$ "+p.Build.Command)
@@ -81,7 +81,7 @@ func (a *app) buildFailed(err error, output io.Writer) error {
 	}
 	var failed *build.Error
 	if errors.As(err, &failed) {
-		return &failure{err, exitFailed, failed.Hint()}
+		return &failure{err, exitFailed, buildHint(failed)}
 	}
 	return err
 }
@@ -101,6 +101,15 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// buildHint says what to do about a build that failed.
+func buildHint(failed *build.Error) string {
+	const next = "then type `freshet build` again"
+	if hint := failed.Hint(); hint != "" {
+		return hint + "; " + next
+	}
+	return "what the command printed above says why, and nothing was published; mend it, " + next
+}
+
 func (a *app) cleanCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "clean",
@@ -115,11 +124,11 @@ leaves the project is refused.`,
 				return err
 			}
 			if len(p.Build.Clean) == 0 {
-				return usage("write it as `build: {clean: [output]}` in freshet.yaml", "nothing is named to be cleaned")
+				return usage("write it as `build: {clean: [output]}` in freshet.yaml, then type `freshet clean` again", "nothing is named to be cleaned")
 			}
 			removed, err := build.Clean(p.root, p.Build.Clean)
 			if err != nil {
-				return refused("", "%w", err)
+				return refused("correct `clean:` in freshet.yaml, then type `freshet clean` again; whatever is there may also be removed by hand", "%w", err)
 			}
 			if a.json {
 				return a.answer(struct {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -18,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/internal/cloud"
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/project/build"
 	"github.com/freshet/freshet/internal/project/config"
 	"github.com/freshet/freshet/internal/project/detect"
@@ -63,7 +65,7 @@ func (a *app) devCommand() *cobra.Command {
 // dev runs the loop until ctx ends.
 func (a *app) dev(ctx context.Context, f devFlags) (err error) {
 	if a.targetName != "" {
-		return usage("leave --target out; `freshet deploy --target "+a.targetName+"` publishes there", "dev publishes to this machine only")
+		return usage("leave --target out; `freshet deploy --target "+word(a.targetName)+"` publishes there", "dev publishes to this machine only")
 	}
 	ctx, stop := untilHangup(ctx)
 	defer stop()
@@ -77,17 +79,19 @@ func (a *app) dev(ctx context.Context, f devFlags) (err error) {
 	}
 	edge, err := cloud.Start(ctx, cloud.Options{
 		Dir: d.data, Addresses: cloud.Addresses{S3: anyPort, Control: anyPort, Edge: anyPort}, Announce: true, Now: a.now,
+		Logger: slog.New(servingLog{slog.DiscardHandler, a}),
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("start the embedded cloud: %w", err), listener.Close())
+		return errors.Join(embeddedFailure(err), listener.Close())
 	}
 	defer func() { err = errors.Join(err, edge.Close()) }()
 	if err := d.ready(listener.Addr(), edge.Info()); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	err = dev.Run(ctx, dev.Options{
-		Load: d.load, Publish: d.publish, Report: d.report, Hint: func(err error) string { return classify(err).hint },
+		Load: d.load, Publish: d.publish, Report: d.report, Hint: func(err error) string { return a.explain(err).hint },
 		Listener: listener, Edge: edge.Info().Edge, Hosts: append(f.hosts, hostOf(f.listen)), Now: a.now,
+		Panicked: a.servingMistake,
 	})
 	if ctx.Err() != nil {
 		a.tell("stopped")
@@ -117,12 +121,12 @@ func (a *app) listen(address string) (net.Listener, error) {
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, wsaAddrInUse):
 		return nil, &failure{fmt.Errorf("listen for browsers: %w", err), exitFailed,
-			"something else uses that address, perhaps `freshet local`; stop it, or type `" + a.command("dev") + " --listen " + freeNear(address) + "`"}
+			"something else uses that address, perhaps `freshet local`; stop it, or type `" + a.typed("dev") + " --listen " + freeNear(address) + "`"}
 	case errors.Is(err, syscall.EACCES):
 		return nil, &failure{fmt.Errorf("listen for browsers: %w", err), exitFailed,
-			"ports below 1024 are not for everybody; type `" + a.command("dev") + " --listen " + freeNear(localEdge) + "`"}
+			"ports below 1024 are not for everybody; type `" + a.typed("dev") + " --listen " + freeNear(localEdge) + "`"}
 	}
-	return nil, usage("give an address such as --listen "+localEdge, "listen for browsers: %w", err)
+	return nil, usage("give an address, as in `freshet dev --listen "+localEdge+"`", "listen for browsers: %w", err)
 }
 
 // freeNear is the address with the next port that is free.
@@ -171,6 +175,9 @@ func (d *developer) load() (dev.Project, error) {
 	if p.Build.Command = cmp.Or(d.flags.command, p.Build.Command); p.Build.Command == "" && p.File == "" {
 		if source, ok := detect.Generator(p.root); ok {
 			p.Build.Command, d.guessed = source.Command, source.Name
+			if source.Output != "" { // also before it is there, so that making it is no change
+				p.Build.Clean = append(p.Build.Clean, source.Output)
+			}
 		}
 	}
 	site, _, err := siteFolder(p)
@@ -210,13 +217,18 @@ func (d *developer) build(ctx context.Context, output io.Writer) error {
 	err := build.Run(ctx, build.Options{Dir: d.project.root, Command: b.Command, Image: b.Image, Stdout: output, Stderr: output})
 	var failed *build.Error
 	if errors.As(err, &failed) {
-		return &failure{err, exitFailed, failed.Hint()}
+		return &failure{err, exitFailed, buildHint(failed)}
 	}
 	return err
 }
 
 // publish does what deploy does, to the running edge.
-func (d *developer) publish(ctx context.Context) (dev.Published, error) {
+func (d *developer) publish(ctx context.Context) (out dev.Published, err error) {
+	err = crash.Guard(func() (err error) { out, err = d.deploy(ctx); return err })()
+	return out, err
+}
+
+func (d *developer) deploy(ctx context.Context) (dev.Published, error) {
 	quiet := d.quiet()
 	if err := d.open(ctx, quiet); err != nil {
 		return dev.Published{}, err

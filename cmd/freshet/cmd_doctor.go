@@ -41,7 +41,7 @@ are kept too long, and the page for what is missing.`,
 
 func (a *app) doctor(ctx context.Context, flags doctorFlags) (err error) {
 	if flags.yes && !flags.fix {
-		return usage("add --fix", "--yes is for --fix alone")
+		return usage("type `freshet doctor --fix --yes`", "--yes is for --fix alone")
 	}
 	p, err := a.project()
 	if err != nil {
@@ -94,23 +94,20 @@ func (a *app) check(ctx context.Context, p project, t *target) ([]doctor.Finding
 	a.progress.Clear()
 	for i := range findings {
 		if f := &findings[i]; f.Err != nil && f.Next == "" {
-			f.Next = classify(f.Err).hint
+			f.Next = a.explain(f.Err).hint
 		}
 		findings[i].Next = a.named(findings[i].Next)
 	}
 	return findings, ctx.Err()
 }
 
-// named adds the target to a command of freshet's own, where it had to be named
-// here too.
+// named is next for this project and target. A finding may be nothing but a command,
+// which then has no backquotes.
 func (a *app) named(next string) string {
-	if a.targetName == "" {
-		return next
+	if strings.HasPrefix(next, "freshet ") {
+		return strings.Trim(a.addressed("`"+next+"`"), "`")
 	}
-	for _, command := range []string{"freshet doctor", "freshet deploy", "freshet history"} {
-		next = strings.ReplaceAll(next, command, command+" --target "+a.targetName)
-	}
-	return next
+	return a.addressed(next)
 }
 
 // again checks what has been mended.
@@ -237,10 +234,10 @@ func mendFailure(err error) error {
 		return &failure{err, exitFailed, "run `freshet doctor --fix` again: it looks at what is there now"}
 	}
 	if errors.Is(err, remote.ErrUnsupported) {
-		return &failure{err, exitFailed, "make the change in the CloudFront console, or install the newest freshet"}
+		return &failure{err, exitFailed, "make the change in the CloudFront console, or install the newest freshet; `freshet doctor` shows what is left"}
 	}
 	if errors.Is(err, remote.ErrDenied) {
-		return &failure{err, exitFailed, "allow cloudfront:UpdateDistribution on the distribution, or make the change in the CloudFront console"}
+		return &failure{err, exitFailed, "`freshet policy --fix` prints the policy that allows it; or make the change in the CloudFront console"}
 	}
 	return err
 }

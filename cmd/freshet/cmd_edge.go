@@ -104,13 +104,13 @@ func edgeFailure(err error) error {
 	var taken *standalone.ListenError
 	switch {
 	case errors.As(err, &taken):
-		return &failure{err, exitFailed, "choose another address instead of " + taken.Address + ", such as 127.0.0.1:0"}
+		return &failure{err, exitFailed, "choose another address instead of " + taken.Address + ", as in `freshet edge --listen 127.0.0.1:0`"}
 	case errors.Is(err, standalone.ErrUnguarded):
-		return &failure{err, exitUsage, "set FRESHET_EDGE_ACCESS_KEY_ID and FRESHET_EDGE_SECRET_ACCESS_KEY, or let --admin listen on 127.0.0.1"}
+		return &failure{err, exitUsage, "set FRESHET_EDGE_ACCESS_KEY_ID and FRESHET_EDGE_SECRET_ACCESS_KEY, or listen on this machine alone, as in `freshet edge --admin 127.0.0.1:9100`"}
 	case errors.Is(err, standalone.ErrRegion):
-		return &failure{err, exitUsage, "name it with --region"}
+		return &failure{err, exitUsage, "name it, as in `freshet edge --region eu-central-1`"}
 	case errors.Is(err, standalone.ErrCredentials):
-		return &failure{err, exitFailed, "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a public bucket needs none with its https:// address as --origin"}
+		return &failure{err, exitFailed, "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a public bucket needs none: `freshet edge --origin https://BUCKET.s3.REGION.amazonaws.com`"}
 	}
 	return err
 }
@@ -141,7 +141,7 @@ func (a *app) logger() *slog.Logger {
 	if a.verbose {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	return slog.New(servingLog{slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}), a})
 }
 
 // edgeJSON is what --json prints once the edge is ready.

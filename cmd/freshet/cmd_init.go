@@ -169,7 +169,7 @@ func (a *app) configPlace() (file string, there bool, err error) {
 		return file, err == nil, nil
 	}
 	if info, err := os.Stat(root); err != nil || !info.IsDir() {
-		return "", false, usage("give the project's folder with -C", "there is no folder %s", a.dir)
+		return "", false, noFolder(a.dir)
 	}
 	if file, there = config.Find(root); there {
 		return file, true, nil
@@ -215,17 +215,17 @@ func (a *app) explainInit(err error) error {
 	switch {
 	case errors.As(err, &undecided):
 		like, _, _ := strings.Cut(undecided.Like, " ")
-		return usage(fmt.Sprintf("say which: freshet init%s --%s %s", a.whichProject(), undecided.Flag, like), "%w", err)
+		return usage(fmt.Sprintf("say which: `freshet init --%s %s`", undecided.Flag, word(like)), "%w", err)
 	case errors.As(err, &mistake):
 		return usage("`freshet init --help` shows what each flag takes; nothing was written", "%w", err)
 	case errors.Is(err, setup.ErrNoAnswer), errors.Is(err, context.Canceled):
 		return &failure{errors.New("init was broken off"), exitFailed, again}
 	case errors.Is(err, setup.ErrExists):
-		return refused("name another file, with --schema for the schema and --config for the config", "%w", err)
+		return refused("name another file: `freshet init --config FILE --schema FILE`", "%w", err)
 	case errors.Is(err, fs.ErrPermission):
 		return &failure{err, exitFailed, "make the folder writable, or let `freshet init --dry-run` print the config and put it where you can write"}
 	case errors.Is(err, fs.ErrNotExist):
-		return usage("make the folder first", "%w", err)
+		return usage("make the folder first, then type `freshet init` again", "%w", err)
 	}
 	return err
 }

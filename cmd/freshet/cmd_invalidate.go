@@ -72,7 +72,7 @@ func (a *app) invalidate(ctx context.Context, args []string, f invalidateFlags, 
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
 	if len(t.distributions) == 0 {
-		return usage("write its id, or auto, as `distribution:` in freshet.yaml", "the target %s has no distribution", t.name)
+		return usage("write its id, or auto, as `distribution:` in freshet.yaml; `freshet doctor` checks it", "the target %s has no distribution", t.name)
 	}
 	engine := a.engine(t, opts)
 	live, err := engine.Look(ctx, deploy.Given(site.Manifest{}, deploy.Nothing{}))
@@ -106,7 +106,7 @@ type purge struct {
 func (a *app) paths(args []string, f invalidateFlags) ([]invalidation.Path, error) {
 	if f.all {
 		if len(args) > 0 {
-			return nil, usage("leave one of them out", "--all and paths were both given")
+			return nil, usage("type `freshet invalidate --all` alone, or the paths", "--all and paths were both given")
 		}
 		return []invalidation.Path{"/*"}, nil
 	}
@@ -126,7 +126,7 @@ func (a *app) paths(args []string, f invalidateFlags) ([]invalidation.Path, erro
 		path, err := invalidation.Parse(arg)
 		var quoted *invalidation.ParseError
 		if errors.As(err, &quoted) && strings.Trim(arg, `"'`) != arg {
-			return nil, refused(quoted.Hint, "%w", err)
+			return nil, refused(quoted.Hint+"; `freshet invalidate --help` has examples", "%w", err)
 		}
 		if err != nil {
 			return nil, err
@@ -170,9 +170,9 @@ func shellTrap(args []string, f invalidateFlags) error {
 	}
 	meant := "/" + strings.TrimPrefix(pattern, "/")
 	text := fmt.Sprintf("the shell has expanded %s into the names of %s on this machine", pattern, ui.Count(len(args), "file"))
-	hint := fmt.Sprintf("quote it, so that the shell leaves it alone: freshet invalidate '%s'", meant)
+	hint := fmt.Sprintf("quote it, so that the shell leaves it alone: `freshet invalidate '%s'`", meant)
 	if meant == "/*" {
-		hint += "   (or: freshet invalidate --all)"
+		hint += ", or type `freshet invalidate --all`"
 	}
 	return refused(hint, "%s; nothing was sent", text)
 }
@@ -203,7 +203,7 @@ func checkPaths(paths []invalidation.Path, sends []purge, f invalidateFlags) err
 			continue
 		}
 		if path.IsTag() {
-			return refused("tags work where the distribution has a CacheTagConfig and objects carry them; to send it all the same, add --force",
+			return refused("tags work where the distribution has a CacheTagConfig and objects carry them, which `freshet doctor` shows; to send it all the same, add --force",
 				"%s is a tag that nothing live carries; nothing was sent", path)
 		}
 		var known []string
@@ -212,9 +212,9 @@ func checkPaths(paths []invalidation.Path, sends []purge, f invalidateFlags) err
 				known = append(known, string(u.Path))
 			}
 		}
-		hint := "to send it all the same, add --force"
+		hint := "`freshet status` shows what is live; to send it all the same, add --force"
 		if near, ok := nearest.Of(strings.TrimSuffix(string(path), "*"), known); ok {
-			hint = "did you mean " + near + "? " + hint
+			hint = "did you mean `freshet invalidate " + word(near) + "`? To send it all the same, add --force"
 		}
 		return refused(hint, "%s matches nothing that is live; nothing was sent", path)
 	}
@@ -246,7 +246,7 @@ func (a *app) afford(ctx context.Context, p project, t *target, sends []purge, f
 		a.tell("%s", what)
 	}
 	if spend.Refuse && money.Over() && !f.yes {
-		return money, refused("add --yes to spend it all the same", "this takes %s, and %s of this month's %s are used; nothing was sent",
+		return money, refused("`freshet doctor` shows what was spent; to spend it all the same, type it again with --yes", "this takes %s, and %s of this month's %s are used; nothing was sent",
 			ui.Count(paths, "path"), ui.Number(money.Used), ui.Number(money.Budget))
 	}
 	return money, nil

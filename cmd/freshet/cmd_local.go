@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -77,19 +76,14 @@ func readTrials(opts *cloud.Options, limits, faults string) (err error) {
 
 // local runs the cloud until ctx ends.
 func (a *app) local(ctx context.Context, opts cloud.Options) error {
-	level := slog.LevelWarn
-	if a.verbose {
-		level = slog.LevelDebug
-	}
-	opts.Announce, opts.Now = true, a.now
-	opts.Logger = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	opts.Announce, opts.Now, opts.Logger = true, a.now, a.logger()
 	c, err := cloud.Start(ctx, opts)
 	var taken *cloud.ListenError
 	if errors.As(err, &taken) {
-		return &failure{err, exitFailed, fmt.Sprintf("something else uses that address; choose another with --%s 127.0.0.1:0", taken.Flag)}
+		return &failure{err, exitFailed, fmt.Sprintf("perhaps something else uses that address; choose another, as in `freshet local --%s 127.0.0.1:0`", taken.Flag)}
 	}
 	if err != nil {
-		return err
+		return embeddedFailure(err)
 	}
 	if err := a.showLocal(c.Info()); err != nil {
 		return errors.Join(err, c.Close())
@@ -99,14 +93,14 @@ func (a *app) local(ctx context.Context, opts cloud.Options) error {
 	return c.Close()
 }
 
-// command is how to type a freshet command for the same project.
-func (a *app) command(name string) string {
+// typed is how to type a freshet command for the same project.
+func (a *app) typed(name string) string {
 	text := "freshet " + name
 	if a.dir != "." {
-		text += " -C " + a.dir
+		text += " -C " + word(a.dir)
 	}
 	if a.dataDir != "" {
-		text += " --data " + a.dataDir
+		text += " --data " + word(a.dataDir)
 	}
 	return text
 }
@@ -138,7 +132,7 @@ AWS CLI at it:
 --endpoint-url %s for cloudfront.)
 
 Stop it with Ctrl-C.
-`, info.Edge+"/", info.Console+"/", info.Bucket, info.Distribution, a.command("deploy"), info.AccessKeyID, info.SecretAccessKey, cloud.Region,
+`, info.Edge+"/", info.Console+"/", info.Bucket, info.Distribution, a.typed("deploy"), info.AccessKeyID, info.SecretAccessKey, cloud.Region,
 		info.S3, info.Control, info.Bucket, info.Distribution, info.S3, info.Control)
 	return err
 }

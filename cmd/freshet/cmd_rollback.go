@@ -93,7 +93,7 @@ func earlier(state release.State, name string) (release.Entry, error) {
 			return e, usage("`freshet history` lists the releases", "%w", err)
 		}
 		if e.Gone {
-			return e, refused("`retain:` in freshet.yaml says how long releases are kept", "release %s is not kept any more", e.Release)
+			return e, refused("`freshet history` lists those that are; `retain:` in freshet.yaml says how long", "release %s is not kept any more", e.Release)
 		}
 		return e, nil
 	}

@@ -51,7 +51,7 @@ const shownOutput = 40
 func (d *developer) report(r dev.Round) {
 	a := d.app
 	if a.json {
-		_ = json.NewEncoder(a.stdout).Encode(roundJSON(r)) // nowhere is left to report this failure to
+		_ = json.NewEncoder(a.stdout).Encode(a.roundJSON(r)) // nowhere is left to report this failure to
 		return
 	}
 	at := r.Time.Local().Format("15:04:05")
@@ -74,11 +74,7 @@ func (d *developer) reportFailure(at string, r dev.Round) {
 			fmt.Fprintln(a.stderr, "    "+line)
 		}
 	}
-	f := classify(r.Err)
-	fmt.Fprintf(a.stderr, "freshet: error: %s\n", strings.ReplaceAll(f.Error(), "\n", "\n    "))
-	if f.hint != "" {
-		fmt.Fprintf(a.stderr, "freshet: hint: %s\n", f.hint)
-	}
+	a.showFailure(a.explain(r.Err))
 }
 
 // happened is what a round did, in order.
@@ -128,7 +124,7 @@ func brief(d time.Duration) string {
 }
 
 // roundJSON is a round as --json prints it; docs/dev.md describes it.
-func roundJSON(r dev.Round) any {
+func (a *app) roundJSON(r dev.Round) any {
 	out := struct {
 		Time      time.Time  `json:"time"`
 		Changed   []string   `json:"changed"`
@@ -146,7 +142,7 @@ func roundJSON(r dev.Round) any {
 		Live: r.Published.Changed, Uploaded: r.Published.Uploaded, Removed: r.Published.Removed, URLs: r.Published.URLs, Own: r.Own,
 	}
 	if r.Err != nil {
-		e := classify(r.Err).json()
+		e := a.explain(r.Err).json()
 		out.Error, out.Output = &e, r.Output
 	}
 	return out

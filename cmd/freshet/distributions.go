@@ -46,7 +46,7 @@ func (a *app) connectCDN(ctx context.Context, t *target, p project, named config
 	for _, id := range ids {
 		d, err := t.cdn.Distribution(ctx, id)
 		if errors.Is(err, remote.ErrNotFound) {
-			return usage("correct `distribution:` in freshet.yaml, or write auto, which finds it by the bucket", "%w", err)
+			return usage("correct `distribution:` in freshet.yaml, or write auto, which finds it by the bucket; `freshet doctor` checks it", "%w", err)
 		}
 		if err != nil {
 			return err
@@ -88,7 +88,7 @@ func viewerOf(d remote.Distribution, named config.Target, of int) (remote.Viewer
 	}
 	client, err := viewer.New(base, jobs)
 	if err != nil {
-		return nil, usage("correct `url:` in freshet.yaml", "%w", err)
+		return nil, usage("correct `url:` in freshet.yaml, then let `freshet doctor` check the target", "%w", err)
 	}
 	return client, nil
 }
@@ -163,7 +163,7 @@ func findDistributions(ctx context.Context, cdn remote.CDN, bucket string) ([]st
 		}
 	}
 	if len(ids) == 0 {
-		return nil, usage("write the distribution's id as `distribution:` in freshet.yaml",
+		return nil, usage("write the distribution's id as `distribution:` in freshet.yaml; `freshet doctor` checks it",
 			"no distribution of this account has the bucket %s as its origin", bucket)
 	}
 	return ids, nil

@@ -63,7 +63,7 @@ func TestReadmeNamesEveryCommandAndExitCode(t *testing.T) {
 			t.Errorf("README.md does not name the flag --%s", f.Name)
 		}
 	}
-	if len(ref.Commands) < 15 || len(ref.Exits) != exitRefused+1 {
+	if len(ref.Commands) < 15 || len(ref.Exits) != exitMistake+1 {
 		t.Errorf("found %d commands and %d exit codes", len(ref.Commands), len(ref.Exits))
 	}
 }

@@ -21,7 +21,7 @@ func (a *app) edgeOptions(given edgeFlags) (standalone.Options, error) {
 		return standalone.Options{}, err
 	}
 	if cfg.Origin == "" {
-		return standalone.Options{}, usage("name it with --origin http://127.0.0.1:8000, or as `origin:` under `edge:` in freshet.yaml", "the edge has no origin")
+		return standalone.Options{}, usage("name it, as in `freshet edge --origin http://127.0.0.1:8000`, or as `origin:` under `edge:` in freshet.yaml", "the edge has no origin")
 	}
 	keys := standalone.Credentials{
 		AccessKeyID: a.getenv("FRESHET_EDGE_ACCESS_KEY_ID"), SecretAccessKey: a.getenv("FRESHET_EDGE_SECRET_ACCESS_KEY"),

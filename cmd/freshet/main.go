@@ -16,6 +16,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/ui"
 )
 
@@ -34,9 +37,11 @@ type host struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	now            func() time.Time
+	more           []func() *cobra.Command // commands of the tests; the program has none
 }
 
-// run carries out one command line and returns the exit code.
+// run carries out one command line and returns the exit code. A panic of the
+// command is one of its failures.
 func run(ctx context.Context, args []string, h host) int {
 	app := &app{host: h, progress: ui.NewProgress(h.stderr, h.getenv, h.now)}
 	root := app.root()
@@ -44,5 +49,9 @@ func run(ctx context.Context, args []string, h host) int {
 	root.SetIn(h.stdin)
 	root.SetOut(h.stdout)
 	root.SetErr(h.stderr)
-	return app.exit(root.ExecuteContext(ctx))
+	return app.exit(crash.Guard(func() error {
+		cmd, err := root.ExecuteContextC(ctx)
+		app.running = cmd
+		return err
+	})())
 }

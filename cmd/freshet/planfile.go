@@ -34,7 +34,7 @@ func (pub *publication) writePlan(path string) error {
 		return fmt.Errorf("store the plan: %w", err)
 	}
 	if err := durable.WriteFile(path, append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("store the plan: %w", err)
+		return noPlace(fmt.Errorf("store the plan: %w", err), "`freshet plan --out plan.json`")
 	}
 	return nil
 }

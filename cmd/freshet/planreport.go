@@ -20,7 +20,7 @@ func (pub *publication) writeReport(path string) error {
 		return err
 	}
 	if err := durable.WriteFile(path, page.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("write the report: %w", err)
+		return noPlace(fmt.Errorf("write the report: %w", err), "`freshet plan --html report.html`")
 	}
 	return nil
 }

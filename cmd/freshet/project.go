@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/project/config"
 	"github.com/freshet/freshet/internal/project/detect"
 	"github.com/freshet/freshet/internal/project/setup"
@@ -33,7 +34,7 @@ func (a *app) project() (project, error) {
 		return project{}, fmt.Errorf("find the project's folder: %w", err)
 	}
 	if info, err := os.Stat(root); err != nil || !info.IsDir() {
-		return project{}, usage("give the project's folder with -C", "there is no folder %s", a.dir)
+		return project{}, noFolder(a.dir)
 	}
 	path := a.configFile
 	if path == "" {
@@ -44,8 +45,9 @@ func (a *app) project() (project, error) {
 		path = found
 	}
 	cfg, err := config.Load(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return project{}, usage("give the config file with --config", "%w", err)
+	var mistake *config.Error
+	if err != nil && !errors.As(err, &mistake) && !errors.Is(err, fs.ErrPermission) {
+		return project{}, usage("name the config that is there, as in `freshet * --config FILE`; `freshet init` writes one", "%w", err)
 	}
 	if err != nil {
 		return project{}, err
@@ -54,6 +56,10 @@ func (a *app) project() (project, error) {
 		return project{}, fmt.Errorf("find the project's folder: %w", err)
 	}
 	return project{cfg, cfg.Dir}, nil
+}
+
+func noFolder(dir string) error {
+	return usage("name the project's folder, as in `freshet * -C FOLDER`", "there is no folder %s", dir)
 }
 
 // files is a scanned site.
@@ -67,6 +73,7 @@ type files struct {
 // scanning is a scan of the site folder under way.
 type scanning struct {
 	dir, why string // as in files
+	first    string // what to type where there is no site
 	stop     context.CancelFunc
 	done     chan struct{} // closed when what follows is set
 	files    files
@@ -89,11 +96,15 @@ func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
 	}
 	opts := scan.Options{Ignore: ignore, Cache: scanCache(p, dir), Rehash: a.rehash, Now: a.now}
 	ctx, stop := context.WithCancel(ctx)
-	s := &scanning{dir: dir, why: why, stop: stop, done: make(chan struct{})}
+	s := &scanning{dir: dir, why: why, first: "build the site first", stop: stop, done: make(chan struct{})}
+	if p.Build.Command != "" {
+		s.first += ": `freshet build`, or `freshet deploy --build`"
+	}
 	a.event(deploy.Event{Stage: ui.StageScan})
 	go func() {
 		defer close(s.done)
-		if s.files, s.err = s.read(ctx, opts, set); s.err == nil {
+		s.err = crash.Guard(func() (err error) { s.files, err = s.read(ctx, opts, set); return err })()
+		if s.err == nil {
 			n, bytes := len(s.files.scanned), s.files.manifest.Bytes()
 			a.event(deploy.Event{Stage: ui.StageScan, Done: n, Total: n, DoneBytes: bytes, TotalBytes: bytes, Finished: true})
 		}
@@ -105,7 +116,7 @@ func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
 func (s *scanning) read(ctx context.Context, opts scan.Options, set rules.Set) (files, error) {
 	scanned, err := scan.Folder(ctx, s.dir, opts)
 	if err != nil {
-		return files{}, missing(err, "build the site first, or correct `site:` in freshet.yaml; nothing was sent")
+		return files{}, s.explain(ctx, err)
 	}
 	objects := make([]site.Object, len(scanned))
 	for i, f := range scanned {
@@ -114,6 +125,18 @@ func (s *scanning) read(ctx context.Context, opts scan.Options, set rules.Set) (
 	}
 	manifest, err := site.NewManifest(objects)
 	return files{s.dir, s.why, scanned, manifest}, err
+}
+
+// explain says what to do about a folder that cannot be read whole.
+func (s *scanning) explain(ctx context.Context, err error) error {
+	if _, gone := os.Stat(s.dir); errors.Is(gone, fs.ErrNotExist) {
+		return refused(s.first+"; or correct `site:` in freshet.yaml", "%w", err)
+	}
+	if ctx.Err() != nil || errors.Is(err, scan.ErrEmpty) {
+		return err
+	}
+	const hint = "mend that, or name what is not to be published in .freshetignore; `freshet plan` shows what is left"
+	return &failure{err, exitFailed, hint}
 }
 
 // wait is the scanned site.
@@ -170,9 +193,22 @@ func siteFolder(p project) (dir, why string, err error) {
 	}
 	found, err := detect.Site(p.root)
 	if err != nil {
-		return "", "", refused("nothing was sent", "%w", err)
+		return "", "", refused(siteHint(p, err), "%w", err)
 	}
 	return found.Dir, found.Why, nil
+}
+
+// siteHint says what to do where no folder is the site for sure.
+func siteHint(p project, err error) string {
+	switch {
+	case p.File != "":
+		return "name its folder as `site:` in " + p.File + ", then type `freshet *` again"
+	case errors.Is(err, detect.ErrSource):
+		return "`freshet init` writes its build command down, then `freshet deploy --build` builds and publishes"
+	case errors.Is(err, detect.ErrAmbiguous):
+		return "`freshet init --site FOLDER` writes down which"
+	}
+	return "put the site there, or name its folder, as in `freshet * -C FOLDER`; `freshet init` writes it down"
 }
 
 // readIgnore reads .freshetignore from the site folder or else from the
@@ -192,7 +228,7 @@ func readIgnore(p project, dir string) (scan.Ignore, error) {
 		}
 		ignore, err = ignore.Parse(strings.NewReader(string(src)))
 		if err != nil {
-			return ignore, usage("correct the pattern", "%w", err)
+			return ignore, usage("correct the pattern; `freshet plan` shows what is left of the site", "%w", err)
 		}
 		break
 	}

@@ -107,8 +107,8 @@ func (pub *publication) close() error {
 func checkKeys(m site.Manifest, prefix string) error {
 	for _, o := range m.Objects() {
 		if n := len(prefix) + len(o.Key); n > site.MaxKeyBytes {
-			return refused("shorten the name or the prefix; nothing was sent",
-				"%s: the key has %d bytes with the prefix %s, S3 takes %d", o.Key, n, prefix, site.MaxKeyBytes)
+			return refused("shorten the name or the prefix; `freshet plan` shows when all fit",
+				"%s: the key has %d bytes with the prefix %s, S3 takes %d; nothing was sent", o.Key, n, prefix, site.MaxKeyBytes)
 		}
 	}
 	return nil

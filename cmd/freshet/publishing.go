@@ -46,11 +46,11 @@ func (f *publishFlags) check() error {
 	const shortest = 100 * time.Millisecond
 	switch {
 	case f.wait <= 0:
-		return usage("give a time such as 10m, or --no-wait", "--wait-timeout %s is no time to wait", f.wait)
+		return usage("give a time, as in `freshet * --wait-timeout 10m`, or --no-wait", "--wait-timeout %s is no time to wait", f.wait)
 	case f.lockTimeout < 0:
-		return usage("give a time such as 1m, or 0s", "--lock-timeout %s is no time to wait", f.lockTimeout)
+		return usage("give a time, as in `freshet * --lock-timeout 1m`, or 0s", "--lock-timeout %s is no time to wait", f.lockTimeout)
 	case f.lockLease < shortest:
-		return usage("give a time such as 30s", "--lock-lease %s is too short to be renewed in time", f.lockLease)
+		return usage("give a time, as in `freshet * --lock-lease 30s`", "--lock-lease %s is too short to be renewed in time", f.lockLease)
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func (a *app) report(pub *publication, res deploy.Result, err error, took time.D
 	if a.json {
 		out := deployJSON(pub, res, took)
 		if err != nil {
-			e := classify(err).json()
+			e := a.explain(err).json()
 			out.Error = &e
 		}
 		a.reported = true
@@ -167,7 +167,9 @@ func (a *app) report(pub *publication, res deploy.Result, err error, took time.D
 	for _, w := range res.Warnings {
 		a.warn(w)
 	}
-	a.sayWhere(pub.target)
+	if res.Changed || !pub.plan.Sweeps {
+		a.sayWhere(pub.target)
+	}
 	return nil
 }
 
@@ -196,7 +198,7 @@ func summary(pub *publication, res deploy.Result, took time.Duration) string {
 func (a *app) sayWhere(t *target) {
 	switch {
 	case t.started != nil:
-		a.say("\nTo browse it, type\n  %s\nand open %s/", a.command("local"), t.url)
+		a.say("\nTo browse it, type\n  %s\nand open %s/", a.typed("local"), t.url)
 	case t.url != "":
 		a.say("\n%s/", t.url)
 	}

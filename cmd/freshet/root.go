@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +25,8 @@ type app struct {
 	quiet      bool
 	verbose    bool
 	rehash     bool
-	reported   bool // the error has been printed as part of the JSON answer
+	reported   bool           // the error has been printed as part of the JSON answer
+	running    *cobra.Command // nil until the command line is understood
 }
 
 const longHelp = `freshet publishes a static site to S3 behind CloudFront: exactly what changed,
@@ -43,8 +46,10 @@ const exitCodes = `Exit codes:
   2  wrong usage or config
   3  published, but the invalidation had not completed when the wait ended
   4  published, but the edge still serves an old answer
-  5  another deploy holds the lock or a newer one has won
-  6  refused by a guard`
+  5  a newer version is live, this one was not published
+  6  refused by a guard
+  7  another deploy was under way: try again when it is done
+  8  a mistake in freshet itself: it says where the details are`
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
@@ -55,6 +60,8 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          unknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) { a.running = cmd },
 	}
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.dir, "directory", "C", ".", "the project's `folder`")
@@ -72,8 +79,53 @@ func (a *app) root() *cobra.Command {
 		a.rollbackCommand(), a.sweepCommand(), a.statusCommand(), a.historyCommand(), a.doctorCommand(), a.policyCommand(), a.localCommand(), a.edgeCommand(),
 		a.versionCommand())
 	root.AddCommand(a.docsCommand())
+	for _, command := range a.more {
+		root.AddCommand(command())
+	}
 	root.InitDefaultCompletionCmd()
+	root.SetHelpCommand(helpCommand())
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" { // which otherwise answers anything with its help
+			cmd.Args, cmd.RunE = unknownCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+		explainArguments(cmd)
+	}
 	return root
+}
+
+// explainArguments has cmd say in freshet's words that it takes other arguments.
+func explainArguments(cmd *cobra.Command) {
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		var f *failure
+		if err == nil || errors.As(err, &f) {
+			return err
+		}
+		return usage("`"+cmd.CommandPath()+" --help` says what it takes", "`%s` was given %s: %s", strings.TrimSuffix(cmd.UseLine(), " [flags]"),
+			ui.Count(len(args), "argument"), strings.Join(args, " "))
+	}
+}
+
+// helpCommand is cobra's, and says so when there is no such command.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err == nil && len(rest) > 0 {
+				err = unknownCommand(found, rest)
+			}
+			if err != nil {
+				return err
+			}
+			return found.Help()
+		},
+	}
 }
 
 // unknownCommand explains an argument where a command should stand.
@@ -86,9 +138,9 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 		names = append(names, c.Name())
 	}
 	if name, ok := nearest.Of(args[0], names); ok {
-		return usage("did you mean `freshet "+name+"`?", "there is no command %q", args[0])
+		return usage("did you mean `"+cmd.CommandPath()+" "+name+"`?", "there is no command %q", args[0])
 	}
-	return usage("`freshet --help` lists the commands", "there is no command %q", args[0])
+	return usage("`"+cmd.CommandPath()+" --help` lists the commands", "there is no command %q", args[0])
 }
 
 // style writes to standard output, below what is under way.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/internal/cloud"
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/durable"
 	"github.com/freshet/freshet/internal/project/config"
 	"github.com/freshet/freshet/internal/publish/deploy"
@@ -155,13 +156,19 @@ func (a *app) meet(ctx context.Context, t *target, p project, named config.Targe
 	var bucket, cdn error
 	var both sync.WaitGroup
 	both.Go(func() {
-		o := release.Options{Unconditional: access.noLock, Hint: t.hint()}
-		if t.record, bucket = release.Open(ctx, t.store, o); bucket != nil && !access.examine {
+		bucket = crash.Guard(func() (err error) {
+			o := release.Options{Unconditional: access.noLock, Hint: t.hint()}
+			t.record, err = release.Open(ctx, t.store, o)
+			return err
+		})()
+		if bucket != nil && !access.examine {
 			cancel()
 		}
 	})
 	if named.Invalidates() {
-		both.Go(func() { cdn = a.connectCDN(ctx, t, p, named, keys) })
+		both.Go(func() {
+			cdn = crash.Guard(func() error { return a.connectCDN(ctx, t, p, named, keys) })()
+		})
 	}
 	both.Wait()
 	if access.examine {
@@ -191,7 +198,7 @@ func (a *app) embedded(ctx context.Context, p project, t *target) (cloud.Info, e
 	for deadline := a.now().Add(patience); ; {
 		info, running, err := cloud.Find(ctx, dir)
 		if err != nil || running {
-			return info, err
+			return info, embeddedFailure(err)
 		}
 		t.started, err = cloud.Start(ctx, cloud.Options{
 			Dir: dir, Addresses: cloud.Addresses{S3: "127.0.0.1:0", Control: "127.0.0.1:0", Edge: "127.0.0.1:0"}, Now: a.now,
@@ -201,7 +208,7 @@ func (a *app) embedded(ctx context.Context, p project, t *target) (cloud.Info, e
 		}
 		t.started = nil
 		if !errors.Is(err, cloud.ErrInUse) || a.now().After(deadline) {
-			return cloud.Info{}, fmt.Errorf("start the embedded cloud: %w", err)
+			return cloud.Info{}, embeddedFailure(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -209,6 +216,14 @@ func (a *app) embedded(ctx context.Context, p project, t *target) (cloud.Info, e
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// embeddedFailure says what could not be done; nil for nil.
+func embeddedFailure(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errEmbedded, err)
 }
 
 func (a *app) dataFolder(p project) string {

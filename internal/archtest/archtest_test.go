@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"site":    {},
 	"durable": {},
 	"nearest": {},
+	"crash":   {},
 
 	// presence says whether a process of this machine is gone.
 	"presence": {},
@@ -36,15 +37,15 @@ var allowed = map[string][]string{
 	"publish/scan":               {"site", "publish/scan/hashes"},
 	"publish/scan/hashes":        {"site"},
 	"publish/remote":             {"site"},
-	"publish/ledger":             {"durable", "publish/remote"},
-	"publish/release":            {"site", "publish/remote"},
+	"publish/ledger":             {"crash", "durable", "publish/remote"},
+	"publish/release":            {"crash", "site", "publish/remote"},
 	"publish/plan":               {"site", "publish/rules", "publish/invalidation", "publish/release"},
 	"publish/deploy": {
-		"site", "publish/rules", "publish/scan", "publish/remote", "publish/release", "publish/plan",
+		"crash", "site", "publish/rules", "publish/scan", "publish/remote", "publish/release", "publish/plan",
 		"publish/invalidation",
 	},
 	"publish/remote/session":    {"publish/remote"},
-	"publish/remote/s3":         {"site", "publish/remote", "publish/remote/session", "publish/remote/s3/listing", "publish/remote/s3/wire"},
+	"publish/remote/s3":         {"crash", "site", "publish/remote", "publish/remote/session", "publish/remote/s3/listing", "publish/remote/s3/wire"},
 	"publish/remote/s3/listing": {},
 	"publish/remote/s3/wire":    {},
 	"publish/remote/cloudfront": {"site", "publish/remote", "publish/remote/session"},
@@ -83,7 +84,7 @@ var allowed = map[string][]string{
 		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/console",
 	},
 
-	"doctor":    {"site", "publish/ledger", "publish/lint", "publish/release", "publish/remote"},
+	"doctor":    {"crash", "site", "publish/ledger", "publish/lint", "publish/release", "publish/remote"},
 	"ui":        {"site", "publish/invalidation", "publish/plan", "publish/deploy"},
 	"ui/report": {"ui"},
 	"manual":    {},

@@ -56,7 +56,7 @@ func (e examination) lifetimes(s remote.BehaviorSettings) Finding {
 	check := "cache policy" + of(s)
 	c := s.Caching
 	if c == nil {
-		return Finding{Check: check, Level: Unknown, What: "it could not be read", Next: "allow cloudfront:GetCachePolicy (`freshet policy` has it)"}
+		return Finding{Check: check, Level: Unknown, What: "it could not be read", Next: "allow cloudfront:GetCachePolicy: `freshet policy` prints the rights"}
 	}
 	name := c.Name
 	if name == "" {
@@ -99,7 +99,7 @@ func (e examination) headers(s remote.BehaviorSettings) []Finding {
 	check := "response headers" + of(s)
 	switch {
 	case s.HeadersUnread:
-		return []Finding{{Check: check, Level: Unknown, What: "the policy could not be read", Next: "allow cloudfront:GetResponseHeadersPolicy to have it looked at"}}
+		return []Finding{{Check: check, Level: Unknown, What: "the policy could not be read", Next: "allow cloudfront:GetResponseHeadersPolicy to have it looked at: `freshet policy --doctor` prints the rights"}}
 	case s.CacheControl != "":
 		return []Finding{{
 			Check: check, Level: Warning, What: "its policy replaces Cache-Control by " + s.CacheControl,

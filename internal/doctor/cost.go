@@ -36,7 +36,7 @@ func (t Target) month(ctx context.Context, at time.Time) Finding {
 	if err != nil {
 		f := Finding{Check: check, Level: Unknown, What: fmt.Sprintf("they could not be counted: %v", err)}
 		if errors.Is(err, context.DeadlineExceeded) {
-			f.What, f.Next = fmt.Sprintf("they could not be counted within %s", countWithin), "freshet doctor counts on from where it stopped"
+			f.What, f.Next = fmt.Sprintf("they could not be counted within %s", countWithin), "`freshet doctor` counts on from where it stopped"
 		}
 		return f
 	}

@@ -154,7 +154,7 @@ func (e examination) signed(ctx context.Context, o remote.Origin, how remote.Sig
 	case remote.SigningIdentity:
 		return good("", "requests to %s are signed by an origin access identity, the older way", o.Domain)
 	case remote.SigningUnread:
-		return Finding{Level: Unknown, What: "there is an origin access control that could not be read", Next: "allow cloudfront:GetOriginAccessControl to have it looked at"}
+		return Finding{Level: Unknown, What: "there is an origin access control that could not be read", Next: "allow cloudfront:GetOriginAccessControl to have it looked at: `freshet policy --doctor` prints the rights"}
 	}
 	if strings.Contains(o.Domain, ".s3-website") {
 		return Finding{

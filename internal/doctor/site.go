@@ -7,8 +7,7 @@ import (
 	"runtime"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/lint"
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/site"
@@ -94,7 +93,7 @@ func (t Target) lintOptions() lint.Options {
 func (s *Site) pages(ctx context.Context, linted *lint.Site) ([][]lint.Hit, error) {
 	objects := s.Manifest.Objects()
 	hits := make([][]lint.Hit, len(objects))
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := crash.WithContext(ctx)
 	group.SetLimit(2 * runtime.GOMAXPROCS(0))
 	for i, o := range objects {
 		media := o.Headers.Get().ContentType
@@ -123,7 +122,7 @@ func (t Target) unanswered(ctx context.Context, state release.State, problems []
 	}
 	asked := problems[:min(len(problems), maxAsked)]
 	foreign := make([]bool, len(asked))
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := crash.WithContext(ctx)
 	group.SetLimit(16)
 	for i, p := range asked {
 		if key, ok := t.keyOf(p.Path); ok && p.Kind != lint.FolderLink {

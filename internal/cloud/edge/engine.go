@@ -414,6 +414,8 @@ func (e *Edge) failure(ctx context.Context, err error) *answer {
 		return nil
 	case errors.Is(err, errClosed):
 		return edgeError(http.StatusServiceUnavailable)
+	case errors.Is(err, errMistake):
+		return edgeError(http.StatusInternalServerError)
 	}
 	return edgeError(http.StatusBadRequest)
 }

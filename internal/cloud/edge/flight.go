@@ -252,7 +252,10 @@ func (e *Edge) takeOff(rq *request, t *target, stamp purge.Sequence, prior, form
 	ctx, cancel := context.WithCancel(e.ctx)
 	f.cancel = cancel
 	e.flights.all[f] = struct{}{}
-	e.flights.running.Go(func() { e.fly(ctx, f, req) })
+	e.flights.running.Go(func() {
+		defer e.rescue(f)
+		e.fly(ctx, f, req)
+	})
 	return f, nil
 }
 

@@ -3,8 +3,10 @@ package edge
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"time"
 )
 
@@ -76,6 +78,27 @@ func (e *Edge) land(f *flight, kind flightKind, o *object, err error) {
 	e.flights.end(f)
 	close(f.ready)
 	f.body.finish(err)
+}
+
+// errMistake is the cause of answers that a mistake in this package has cut short.
+var errMistake = errors.New("the edge made a mistake")
+
+// rescue ends a flight that has panicked, so that its viewers get an error and everybody else goes on being served. The
+// stack goes to the log as "stack". It is deferred around fly.
+func (e *Edge) rescue(f *flight) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	e.opts.Logger.Error("panic", "path", f.target.path, "value", value, "stack", string(debug.Stack()))
+	f.unspill()
+	select {
+	case <-f.ready: // viewers have the head
+		e.flights.end(f)
+		f.body.finish(errMistake)
+	default:
+		e.land(f, failed, nil, errMistake)
+	}
 }
 
 // standsIn says whether the prior object is served in place of a failure, and if so lets the origin rest.

@@ -50,6 +50,8 @@ type Options struct {
 	// Grace is how long an interrupted command may take to end before it is
 	// killed; 0 means DefaultGrace.
 	Grace time.Duration
+
+	engineName string // docker or podman, once it is known
 }
 
 // Error says that the command ran, or was to run, and did not succeed.
@@ -146,7 +148,7 @@ func (o Options) exitHint(code int) string {
 	case code == 126:
 		return fmt.Sprintf("a file that %q names may not be executed; chmod +x it", o.Command)
 	case code == 125 && o.Image != "":
-		return fmt.Sprintf("the container could not be started; try the same by hand with the image %s", o.Image)
+		return fmt.Sprintf("the container could not be started; `%[1]s version` shows whether %[1]s runs, `%[1]s pull %[2]s` whether the image can be had", o.engineName, o.Image)
 	}
 	return ""
 }

@@ -26,6 +26,7 @@ func runContainer(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	o.engineName = engine
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return &Error{Command: o.Command, Code: -1, Err: fmt.Errorf("find the project's folder: %w", err)}
@@ -52,7 +53,7 @@ func runContainer(ctx context.Context, o Options) error {
 	// being process 1, ignores the interrupt that the client passes on.
 	if err := o.killContainer(ctx, program, idFile); err != nil {
 		return &Error{Command: o.Command, Code: -1, Err: errors.Join(failed, err),
-			hint: "see with " + engine + " ps whether the container still runs"}
+			hint: "`" + engine + " ps` shows whether the container still runs"}
 	}
 	return failed
 }

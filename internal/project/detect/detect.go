@@ -82,6 +82,10 @@ func builtBy(dir string, s Source) (Folder, error) {
 	candidates := slices.DeleteFunc(outputs(), func(name string) bool { return slices.Contains(s.inputs, name) })
 	switch found := withIndex(dir, candidates); len(found) {
 	case 0:
+		if made, err := os.ReadDir(filepath.Join(dir, s.Output)); s.Output != "" && err == nil && len(made) > 0 && !slices.Contains(s.inputs, s.Output) {
+			return Folder{}, fmt.Errorf("%w: %s/, %s's output folder in %s, holds no %s; give the site a home page, or write site: %s in freshet.yaml to publish it without one",
+				ErrSource, s.Output, s.Name, dir, index, s.Output)
+		}
 		return Folder{}, fmt.Errorf("%w: %s looks like the source of %s (%s); build it first: %s, or write site: in freshet.yaml if the site is elsewhere",
 			ErrSource, dir, s.article(), s.Marker, s.Command)
 	case 1:

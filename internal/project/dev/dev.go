@@ -26,6 +26,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -108,6 +109,9 @@ type Options struct {
 	Quiet time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Panicked is told of a panic while a request was answered, with its stack,
+	// and may be called by several goroutines at once. nil means nobody.
+	Panicked func(value any, stack []byte)
 }
 
 // DefaultQuiet is long enough for an editor that writes a file in several
@@ -138,11 +142,29 @@ func Run(ctx context.Context, o Options) error {
 	return (&loop{opts: o, watcher: w, hub: hub, own: map[string]int{}, told: map[string]bool{}}).run(ctx)
 }
 
+// guarded answers as h does, and tells of its panics. The connection is closed
+// then, as package net/http would do, so that half an answer is seen to be one.
+func guarded(h http.Handler, panicked func(any, []byte)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			value := recover()
+			if value == nil {
+				return
+			}
+			if err, ok := value.(error); (!ok || !errors.Is(err, http.ErrAbortHandler)) && panicked != nil {
+				panicked(value, debug.Stack())
+			}
+			panic(http.ErrAbortHandler)
+		}()
+		h.ServeHTTP(w, r)
+	})
+}
+
 // serve answers browsers until the function that it returns has returned.
 func serve(o Options, hub *hub) (stop func()) {
 	h, idle := handler(o, hub)
 	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: guarded(h, o.Panicked), ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: log.New(io.Discard, "", 0), // browsers that leave are no news
 	}
 	var done sync.WaitGroup

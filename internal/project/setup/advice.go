@@ -111,6 +111,7 @@ func (a Answers) Next(flags string) []Step {
 			Step{"freshet doctor --target " + a.Target, "checks bucket, distribution and rights"},
 			Step{"freshet plan --target " + a.Target, "shows what a deploy there would do, and changes nothing"})
 	}
+	steps = append(steps, Step{"freshet dev", "serves it at http://127.0.0.1:8080/ while you write, and reloads the browser"})
 	for i := range steps {
 		steps[i].Command += flags
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/freshet/freshet/internal/crash"
 )
 
 // errLapsing: the lock has not been renewed for so long that somebody else may
@@ -77,7 +79,7 @@ func (f *fence) watched() (context.Context, error) {
 	f.now = w
 	go func() {
 		defer close(w.over)
-		err := f.run.watch(w.ctx)
+		err := crash.Guard(func() error { return f.run.watch(w.ctx) })()
 		w.cancel(err)
 		if errors.Is(err, errLapsing) {
 			f.run.report.send(Event{Stage: StageLock, Note: errLapsing.Error() + "; trying to get hold of it again"})

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
@@ -38,7 +37,7 @@ func (e *Engine) observe(ctx context.Context, want Want) (live plan.Live, m site
 	if err := e.patient(ctx, nil, func() (err error) { live.State, err = e.record.Read(ctx); return err }); err != nil {
 		return live, m, nil, err
 	}
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := crash.WithContext(ctx)
 	g.Go(func() error {
 		return e.patient(gctx, nil, func() (err error) { m, source, err = want(gctx, live.State); return err })
 	})
@@ -57,7 +56,7 @@ func (e *Engine) observe(ctx context.Context, want Want) (live plan.Live, m site
 // and what an interrupted run may have written, whose bytes a rollback may need.
 func (e *Engine) resolve(ctx context.Context, live plan.Live, want site.Manifest, source Source) error {
 	touched := reached(live.State.Journal)
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := crash.WithContext(ctx)
 	g.SetLimit(e.opts.Jobs)
 	for i := range live.Objects {
 		have := &live.Objects[i]

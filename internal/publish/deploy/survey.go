@@ -9,8 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
@@ -77,7 +76,7 @@ func (e *Engine) survey(ctx context.Context, state release.State) ([]plan.Observ
 	lacking := make([][]site.Key, len(parts))
 	touched := reached(state.Journal)
 	progress := &tally{report: e.report}
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := crash.WithContext(ctx)
 	g.SetLimit(e.opts.Jobs)
 	for i, part := range parts {
 		g.Go(func() (err error) {
@@ -222,7 +221,7 @@ func (e *Engine) unlisted(ctx context.Context, found []plan.Observed, doubted []
 	if len(doubted) > maxDoubted {
 		return found, nil
 	}
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := crash.WithContext(ctx)
 	g.SetLimit(e.opts.Jobs)
 	there := make([]remote.Info, len(doubted))
 	for i, k := range doubted {

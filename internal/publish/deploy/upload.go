@@ -8,8 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/site"
@@ -94,7 +93,7 @@ func (r *run) stage(ctx context.Context, steps []*plan.Step, progress *counter) 
 // each calls do for the steps, as many at once as the run's window lets through,
 // as long as the lock is held. The first failure stops the others.
 func (r *run) each(ctx context.Context, steps []*plan.Step, do func(context.Context, int, *plan.Step) error) error {
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := crash.WithContext(ctx)
 	fence := r.fence(remote.WithThrottled(gctx, r.gate.slowDown))
 	defer fence.end()
 	errs := make([]error, len(steps))

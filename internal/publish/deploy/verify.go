@@ -8,8 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/invalidation"
 	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/release"
@@ -209,7 +208,7 @@ func covering(c invalidation.Cover, distribution string, stale []Stale) invalida
 
 // ask puts the checks to the edge and returns what is stale, in their order.
 func (e *Engine) ask(ctx context.Context, cs []check) ([]Stale, error) {
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := crash.WithContext(ctx)
 	g.SetLimit(e.opts.Jobs)
 	why := make([]string, len(cs))
 	progress := &counter{report: e.report, event: Event{Stage: StageVerify, Total: len(cs)}}

@@ -8,8 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/remote"
 )
 
@@ -190,7 +189,7 @@ func each(ctx context.Context, n int, do func(ctx context.Context, i int) error)
 	failures := make([]error, n)
 	var throttled atomic.Bool
 	slots := make(chan struct{}, parallel)
-	group, inner := errgroup.WithContext(ctx)
+	group, inner := crash.WithContext(ctx)
 	for i := range n {
 		slots <- struct{}{}
 		if inner.Err() != nil {

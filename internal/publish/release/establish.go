@@ -10,8 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/site"
 )
@@ -51,8 +50,12 @@ func (r *Record) candidates(ctx context.Context) (dirs []string, claim string, e
 	var data []byte
 	var refusal error
 	var both sync.WaitGroup
-	both.Go(func() { dirs, err = r.store.Dirs(ctx, "", site.StatePrefix) })
-	both.Go(func() { data, _, refusal = r.store.Get(ctx, claimKey) })
+	both.Go(func() {
+		err = crash.Guard(func() (err error) { dirs, err = r.store.Dirs(ctx, "", site.StatePrefix); return err })()
+	})
+	both.Go(func() {
+		refusal = crash.Guard(func() (err error) { data, _, err = r.store.Get(ctx, claimKey); return err })()
+	})
 	both.Wait()
 	if err != nil || len(dirs) == 0 || errors.Is(refusal, remote.ErrNotFound) {
 		return dirs, "", err
@@ -73,7 +76,7 @@ func (r *Record) recall(ctx context.Context, hint string) bool {
 	r.prefix = hint
 	var s State
 	var claim []byte
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := crash.WithContext(ctx)
 	g.Go(func() (err error) { claim, _, err = r.store.Get(gctx, claimKey); return err })
 	g.Go(func() (err error) { s, err = r.heads(gctx); return err })
 	if g.Wait() != nil || string(claim) != claimOf(hint) || s.pointerTag+s.journalTag+s.lockTag == "" {
@@ -215,7 +218,7 @@ func (r *Record) probe(ctx context.Context, marker site.Key) error {
 	if r.always {
 		return nil
 	}
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := crash.WithContext(ctx)
 	g.Go(func() error {
 		return r.mustRefuse(gctx, "If-None-Match", request(marker, []byte(readme), remote.Condition{Absent: true}))
 	})

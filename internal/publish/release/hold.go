@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/freshet/freshet/internal/crash"
 )
 
 // errReleased is what a Hold says once it has been given back.
@@ -149,7 +151,7 @@ func (h *Hold) keep(ctx context.Context) {
 			}
 			// What is not about the lock, as credentials that have run out, is
 			// Check's to tell and may pass.
-			err := h.renewIf(ctx, func() bool { return true })
+			err := crash.Guard(func() error { return h.renewIf(ctx, func() bool { return true }) })()
 			if errors.Is(err, ErrLost) {
 				return
 			}

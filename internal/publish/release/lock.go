@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/remote"
 )
 
@@ -105,7 +104,7 @@ func (r *Record) Lock(ctx context.Context, o LockOptions) (*Hold, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := crash.WithContext(ctx)
 	if !probed {
 		g.Go(func() error { return r.Probe(gctx) })
 	}

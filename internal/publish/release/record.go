@@ -11,8 +11,7 @@ import (
 	"io"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/site"
 )
@@ -102,7 +101,7 @@ func (r *Record) heads(ctx context.Context) (s State, err error) {
 		return s, nil
 	}
 	var journal *Journal
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := crash.WithContext(ctx)
 	g.Go(func() (err error) { journal, s.journalTag, err = readJSON[Journal](gctx, r, journalFile); return err })
 	g.Go(func() (err error) { s.Current, s.pointerTag, err = readJSON[Pointer](gctx, r, currentFile); return err })
 	g.Go(func() (err error) { s.Lock, s.lockTag, err = readJSON[Lock](gctx, r, lockFile); return err })
@@ -132,7 +131,7 @@ func (r *Record) Unchanged(ctx context.Context, s State) (bool, error) {
 		return s.Same(State{}), nil
 	}
 	var now State
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := crash.WithContext(ctx)
 	g.Go(func() (err error) { now.pointerTag, err = r.tag(gctx, currentFile); return err })
 	g.Go(func() (err error) { now.journalTag, err = r.tag(gctx, journalFile); return err })
 	if err := g.Wait(); err != nil {

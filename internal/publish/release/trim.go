@@ -7,8 +7,7 @@ import (
 	"regexp"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/site"
 )
@@ -105,7 +104,7 @@ func (r *Record) Trim(ctx context.Context, m Manifest) (n int, err error) {
 // inventory is the record without its manifest, and the names of the files that
 // could be trimmed.
 func (r *Record) inventory(ctx context.Context) (s State, contents, files []string, err error) {
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := crash.WithContext(ctx)
 	g.Go(func() (err error) { s, err = r.heads(gctx); return err })
 	g.Go(func() error {
 		return r.list(gctx, contentDir, func(name string, _ int64) {

@@ -51,6 +51,8 @@ var (
 	// ErrUnreachable: the viewers' host cannot be found or connected to from here,
 	// which says nothing about what it serves to others.
 	ErrUnreachable = errors.New("cannot be reached from here")
+	// ErrFull: the store has no room for more.
+	ErrFull = errors.New("the store is full")
 	// ErrUnsupported: the service lacks what freshet needs, for example
 	// conditional writes.
 	ErrUnsupported = errors.New("not supported by this service")

@@ -49,6 +49,23 @@ func Rights(distributions []string, find bool, region string) []remote.Right {
 	return rights
 }
 
+// DoctorRights are what Settings asks for beyond Rights: access controls and
+// response headers policies. Without them less is found out. Where mend is true,
+// they allow Apply to change the distributions as well. The rest is as in Rights.
+func DoctorRights(distributions []string, find, mend bool, region string) []remote.Right {
+	rights := []remote.Right{{
+		Sid: "ReadSettings", Actions: []string{"cloudfront:GetOriginAccessControl", "cloudfront:GetResponseHeadersPolicy"},
+		Resources: []string{arnPrefix(region) + "origin-access-control/*", arnPrefix(region) + "response-headers-policy/*"},
+	}}
+	if mend {
+		publishing := Rights(distributions, find, region)
+		rights = append(rights, remote.Right{
+			Sid: "MendDistribution", Actions: []string{"cloudfront:UpdateDistribution"}, Resources: publishing[0].Resources,
+		})
+	}
+	return rights
+}
+
 func distributionARN(region, id string) string { return arnPrefix(region) + "distribution/" + id }
 
 // arnPrefix begins an ARN of any account. CloudFront of the American government

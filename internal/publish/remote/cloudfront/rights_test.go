@@ -116,3 +116,40 @@ func TestRightsResources(t *testing.T) {
 		})
 	}
 }
+
+// TestDoctorRights: what doctor asks beyond publishing, and what mends.
+func TestDoctorRights(t *testing.T) {
+	rows := []struct {
+		name       string
+		ids        []string
+		find, mend bool
+		want       map[string][]string // resources by action
+	}{
+		{"looking", []string{"E1"}, false, false, map[string][]string{
+			"cloudfront:GetOriginAccessControl":   {"arn:aws:cloudfront::*:origin-access-control/*", "arn:aws:cloudfront::*:response-headers-policy/*"},
+			"cloudfront:GetResponseHeadersPolicy": {"arn:aws:cloudfront::*:origin-access-control/*", "arn:aws:cloudfront::*:response-headers-policy/*"},
+		}},
+		{"mending what has to be found", nil, true, true, map[string][]string{
+			"cloudfront:GetOriginAccessControl":   {"arn:aws:cloudfront::*:origin-access-control/*", "arn:aws:cloudfront::*:response-headers-policy/*"},
+			"cloudfront:GetResponseHeadersPolicy": {"arn:aws:cloudfront::*:origin-access-control/*", "arn:aws:cloudfront::*:response-headers-policy/*"},
+			"cloudfront:UpdateDistribution":       {"arn:aws:cloudfront::*:distribution/*"},
+		}},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			got := map[string][]string{}
+			rights := cloudfront.DoctorRights(r.ids, r.find, r.mend, "")
+			for _, right := range rights {
+				for _, action := range right.Actions {
+					got[action] = right.Resources
+				}
+			}
+			if diff := cmp.Diff(got, r.want); diff != "" {
+				t.Errorf("rights (-got +want):\n%s", diff)
+			}
+			if _, err := remote.Policy(append(cloudfront.Rights(r.ids, r.find, ""), rights...)); err != nil {
+				t.Errorf("beside the rights to publish: %v", err)
+			}
+		})
+	}
+}

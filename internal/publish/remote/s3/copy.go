@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/publish/remote/session"
 	"github.com/freshet/freshet/internal/site"
@@ -104,7 +104,7 @@ func (s *Store) copyRanges(ctx context.Context, c remote.Copy, id *string, from 
 	total := aws.ToInt64(from.ContentLength)
 	size := max(s.copyParts, (total+maxParts-1)/maxParts)
 	parts := make([]types.CompletedPart, (total+size-1)/size)
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := crash.WithContext(ctx)
 	group.SetLimit(partsAtOnce)
 	for i := range parts {
 		first := int64(i) * size

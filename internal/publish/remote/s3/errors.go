@@ -34,9 +34,14 @@ var kindsByCode = map[string]error{
 	"XAmzContentSHA256Mismatch":   remote.ErrContent,
 	"XAmzContentChecksumMismatch": remote.ErrContent,
 	"NotImplemented":              remote.ErrUnsupported,
-	"AccessDenied":                remote.ErrDenied,
-	"AllAccessDisabled":           remote.ErrDenied,
-	"MethodNotAllowed":            remote.ErrUnsupported,
+	// Amazon S3 is never full. The names are the embedded store's, MinIO's and
+	// Ceph's, read 2026-11.
+	"InsufficientStorage": remote.ErrFull,
+	"XMinioStorageFull":   remote.ErrFull,
+	"QuotaExceeded":       remote.ErrFull,
+	"AccessDenied":        remote.ErrDenied,
+	"AllAccessDisabled":   remote.ErrDenied,
+	"MethodNotAllowed":    remote.ErrUnsupported,
 	// Services that keep objects as files cannot hold a key and another below it:
 	// versitygw's and MinIO's names for that, read 2026-11.
 	"ObjectParentIsFile":            remote.ErrUnsupported,

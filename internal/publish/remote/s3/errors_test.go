@@ -22,7 +22,7 @@ import (
 var sentinels = []error{
 	remote.ErrNotFound, remote.ErrNoBucket, remote.ErrPrecondition, remote.ErrDenied, remote.ErrCredentials,
 	remote.ErrTemporary, remote.ErrReferenceReused, remote.ErrContent, remote.ErrUnsupported,
-	remote.ErrExpired, remote.ErrClock, remote.ErrRegion, remote.ErrUnreachable,
+	remote.ErrExpired, remote.ErrClock, remote.ErrRegion, remote.ErrUnreachable, remote.ErrFull,
 }
 
 // implied are the kinds that come along with a more particular one.
@@ -120,6 +120,8 @@ func TestErrors(t *testing.T) {
 		{putIf, 404, "NoSuchBucket", "no", nil, remote.ErrNoBucket, ""},
 		{putA, 409, "ConditionalRequestConflict", "again", nil, remote.ErrTemporary, ""},
 		{putA, 409, "OperationAborted", "again", nil, remote.ErrTemporary, ""},
+		{putA, 507, "InsufficientStorage", "The disk that holds the bucket is full.", nil, remote.ErrFull, ""},
+		{putA, 507, "XMinioStorageFull", "Storage backend has reached its minimum free drive threshold.", nil, remote.ErrFull, ""},
 		{putA, 501, "NotImplemented", "A header you provided", nil, remote.ErrUnsupported, ""},
 		{putA, 400, "BadDigest", "no", nil, remote.ErrContent, ""},
 		{putA, 400, "XAmzContentSHA256Mismatch", "no", nil, remote.ErrContent, ""},

@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/site"
 )
@@ -70,7 +70,7 @@ func (s *Store) sendParts(ctx context.Context, put remote.Put, id *string, body 
 	size := max(s.partSize, (put.Size+maxParts-1)/maxParts)
 	parts := make([]types.CompletedPart, (put.Size+size-1)/size)
 	whole := sha256.New()
-	group, groupCtx := errgroup.WithContext(ctx)
+	group, groupCtx := crash.WithContext(ctx)
 	group.SetLimit(partsAtOnce)
 	for i := range parts {
 		from := int64(i) * size

@@ -36,6 +36,18 @@ func Rights(bucket, prefix, region string) []remote.Right {
 	return []remote.Right{list, objects}
 }
 
+// DoctorRights are what Examine asks for beyond Rights. Without them it finds out
+// less, and says so.
+//
+// The action is the one that GetPublicAccessBlock needs; S3 API Reference,
+// "Required permissions", read 2026-11.
+func DoctorRights(bucket, region string) []remote.Right {
+	return []remote.Right{{
+		Sid: "LookForPublicAccess", Actions: []string{"s3:GetBucketPublicAccessBlock"},
+		Resources: []string{"arn:" + session.Partition(region) + ":s3:::" + bucket},
+	}}
+}
+
 // literal keeps the characters of a prefix from being wildcards or variables;
 // IAM User Guide, "IAM policy elements: Variables and tags", read 2026-11.
 func literal(prefix string) string {

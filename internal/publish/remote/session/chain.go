@@ -35,7 +35,15 @@ type chainError struct {
 	kinds []error // sentinels of package remote
 }
 
-func (e *chainError) Error() string   { return e.err.Error() }
+// Error is the chain's own text, unless that tells of its last link only: the
+// role of a machine in EC2, which most machines are not.
+func (e *chainError) Error() string {
+	if text := e.err.Error(); !strings.Contains(text, "no EC2 IMDS role found") {
+		return text
+	}
+	return "none are in the environment, in ~/.aws or with this machine's role"
+}
+
 func (e *chainError) Is(t error) bool { return slices.Contains(e.kinds, t) }
 
 func chainKinds(err error) []error {

@@ -124,3 +124,11 @@ func TestMessages(t *testing.T) {
 		}
 	}
 }
+
+// The chain ends with the role of a machine in EC2, and its error told of that alone.
+func TestNoCredentialsAtAll(t *testing.T) {
+	err := failing(t, errors.New("failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata, request canceled"))
+	if text := err.Error(); strings.Contains(text, "IMDS") || !strings.Contains(text, "none are in the environment, in ~/.aws or with this machine's role") {
+		t.Errorf("it says %q", text)
+	}
+}
