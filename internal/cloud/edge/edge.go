@@ -150,9 +150,7 @@ func (e *Edge) Invalidate(items []string) (purge.Sequence, error) {
 	if err != nil {
 		return 0, fmt.Errorf("invalidate: %w", err)
 	}
-	e.stats.invalidations.Add(1)
-	e.stats.items.Add(int64(len(items)))
-	e.wishSweep()
+	e.invalidated(len(items))
 	return seq, nil
 }
 

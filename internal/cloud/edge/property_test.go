@@ -141,7 +141,7 @@ type world struct {
 	viewers  []*viewer
 	sent     []*viewer // by number
 	fence    atomic.Bool
-	released *asked // that is being answered
+	released *asked   // that is being answered
 	items    []string // invalidated, with ticks
 	ticks    []int
 	sweeps   int
