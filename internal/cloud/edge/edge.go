@@ -216,7 +216,7 @@ func (e *Edge) Stats() Stats {
 		Requests: c.requests.Load(), Hits: c.hits.Load(), Misses: c.misses.Load(), RefreshHits: c.refreshHits.Load(),
 		Errors: c.errors.Load(), Redirects: c.redirects.Load(), Collapsed: c.collapsed.Load(),
 		OriginRequests: c.originRequests.Load(), Fenced: c.fenced.Load(), BytesOut: c.bytesOut.Load(),
-		Objects: int64(e.store.cache.EstimatedSize()), ObjectBytes: int64(e.store.cache.WeightedSize()), MemoryBytes: int64(e.opts.MemoryBytes),
+		Objects: int64(e.store.cache.EstimatedSize()), ObjectBytes: int64(e.store.cache.WeightedSize()), MemoryBytes: int64(e.store.cache.GetMaximum()),
 		Evicted: e.store.evicted.Load(), Purged: e.store.purged.Load(), Withdrawn: e.store.withdrawn.Load(),
 		Invalidations: c.invalidations.Load(), InvalidationItems: c.items.Load(), Purge: e.log.Size(),
 	}

@@ -1,6 +1,10 @@
 package edge
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/freshet/freshet/internal/cloud/edge/disk"
+)
 
 // An edge of several follows one log of invalidations. The position in it that the edge has reached is kept with the batch that was there, so that after a restart
 // with a disk tier the edge knows what it has missed.
@@ -43,3 +47,9 @@ func (e *Edge) invalidated(items int) {
 	e.stats.items.Add(int64(items))
 	e.wishSweep()
 }
+
+// StoredPosition is the Position at which an edge with this disk tier would begin, read without opening it; 0 for a folder without one.
+func StoredPosition(dir string) (uint64, error) { return disk.Position(dir) }
+
+// SetMemory changes the budget for cached objects, in bytes. What does not fit any more is evicted. One object still takes a quarter of Options.MemoryBytes at most.
+func (e *Edge) SetMemory(bytes int) { e.store.cache.SetMaximum(uint64(max(bytes, 0))) }

@@ -412,3 +412,20 @@ func startJournal(path string, open opener, broken func(error)) (j *journal, p p
 	}
 	return j, p, true, nil
 }
+
+// Position is the position of another log that the purge file in a folder has, as Open would find it; 0 where there is none, or it is damaged.
+// The folder need not be there.
+func Position(dir string) (uint64, error) {
+	b, err := os.ReadFile(filepath.Join(dir, purgeName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read purge file: %w", err)
+	}
+	p, err := decodePurges(b)
+	if err != nil {
+		return 0, nil
+	}
+	return p.reached, nil
+}
