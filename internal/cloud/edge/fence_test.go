@@ -217,3 +217,16 @@ func TestFencedHit(t *testing.T) {
 		t.Error("a hit without a lease")
 	}
 }
+
+// What the origin says is no longer there, or not for caches, does not come back with the lease, evidence or not.
+func TestFencedGone(t *testing.T) {
+	lease, answer := &leaseSwitch{}, func() *http.Response { return reply(200, "one", "Cache-Control: max-age=600") }
+	b := newBench(t, func(*http.Request) (*http.Response, error) { return answer(), nil }, leased(lease))
+	b.get("/a")
+	lease.cut.Store(true)
+	answer = func() *http.Response { return reply(403, "secret") }
+	b.want("/a", 403, "Error", "secret")
+	lease.cut.Store(false)
+	b.want("/a", 403, "Error", "secret")
+	b.asked(3)
+}
