@@ -79,9 +79,11 @@ var allowed = map[string][]string{
 	"cloud/fleet/stream":    {"cloud/fleet"},
 
 	"cloud/edge/signed":     {},
+	"cloud/tenants":         {"cloud/control", "cloud/edge", "cloud/edge/front"},
+	"cloud/tenants/buckets": {"cloud/control", "cloud/edge", "cloud/edge/signed", "cloud/tenants"},
 	"cloud/edge/standalone": {"durable", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/edge/signed"},
 	"cloud": {
-		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/console",
+		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/console", "cloud/tenants",
 	},
 
 	"doctor":    {"crash", "site", "publish/ledger", "publish/lint", "publish/release", "publish/remote"},

@@ -22,7 +22,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -30,6 +29,7 @@ import (
 	"github.com/freshet/freshet/internal/cloud/console"
 	"github.com/freshet/freshet/internal/cloud/control"
 	"github.com/freshet/freshet/internal/cloud/objects"
+	"github.com/freshet/freshet/internal/cloud/tenants"
 	"github.com/freshet/freshet/internal/durable"
 )
 
@@ -216,7 +216,7 @@ func (c *Cloud) openControl(ctx context.Context) error {
 			}
 			return withPort(domainOf(id), edgeHost)
 		},
-		CheckConfig: c.edges.check, Removed: c.edges.remove,
+		CheckConfig: tenants.Check, Removed: c.edges.remove,
 		Limits: c.opts.Limits.control(), Delay: c.opts.Faults.Slow, DocumentedReuse: c.opts.Faults.Documented, Fault: c.opts.Faults.control(),
 	})
 	if err != nil {
@@ -238,12 +238,12 @@ func (c *Cloud) serve(l listeners) {
 		Region:      Region, Logger: c.opts.Logger,
 	})))
 	c.servers.start(l.control, c.control.Handler())
-	c.servers.startEdge(l.edge, http.HandlerFunc(c.edges.serveViewer), c.edges)
+	c.servers.startEdge(l.edge, c.edges, c.edges)
 	if l.console != nil {
 		c.servers.start(l.console, console.New(console.Options{
 			S3: c.info.S3, Control: c.info.Control, Edge: c.info.Edge, Host: hostOf(c.info.Console),
 			Bucket: Bucket, Distribution: c.info.Distribution,
-			Cache: c.edges.one(c.info.Distribution), Invalidations: c.control, Events: c.edges.events, Now: c.opts.Now,
+			Cache: c.edges.Edge(c.info.Distribution), Invalidations: c.control, Events: c.edges.events, Now: c.opts.Now,
 		}))
 	}
 }
@@ -272,7 +272,7 @@ func (c *Cloud) Close() error {
 		errs = append(errs, c.control.Close())
 	}
 	if c.edges != nil {
-		c.edges.close()
+		c.edges.Close()
 	}
 	if c.store != nil {
 		errs = append(errs, c.store.Close())

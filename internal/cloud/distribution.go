@@ -4,12 +4,8 @@ import (
 	"strings"
 
 	"github.com/freshet/freshet/internal/cloud/control"
+	"github.com/freshet/freshet/internal/cloud/tenants"
 )
-
-// indexFunction is the viewer-request function that gives folders their index
-// pages. The edge carries it out itself; on AWS it is a CloudFront Function
-// with the code of the fact sheet's section 5.6.
-const indexFunction = "arn:aws:cloudfront::000000000000:function/freshet-directory-index"
 
 const cachingOptimized = "658327ea-f89d-4fab-a63d-7e88639e58f6" // spec: cloudfront 4.2
 
@@ -32,7 +28,7 @@ func defaultDistribution() control.DistributionConfig {
 			TargetOriginID: Bucket, ViewerProtocolPolicy: "allow-all",
 			AllowedMethods: []string{"HEAD", "GET"}, CachedMethods: []string{"HEAD", "GET"},
 			CachePolicyID: cachingOptimized, Compress: true,
-			FunctionAssociations: []control.FunctionAssociation{{FunctionARN: indexFunction, EventType: "viewer-request"}},
+			FunctionAssociations: []control.FunctionAssociation{{FunctionARN: tenants.IndexFunction, EventType: "viewer-request"}},
 		},
 		CustomErrorResponses: []control.CustomErrorResponse{
 			{ErrorCode: 404, ResponsePagePath: "/404.html", ResponseCode: 404, ErrorCachingMinTTL: 10},
@@ -43,9 +39,4 @@ func defaultDistribution() control.DistributionConfig {
 // isState reports whether a key belongs to freshet's record, under any prefix.
 func isState(key string) bool {
 	return strings.HasPrefix(key, statePrefix) || strings.Contains(key, "/"+statePrefix)
-}
-
-// isIndex reports whether the edge carries a function out.
-func isIndex(f control.FunctionAssociation) bool {
-	return f.FunctionARN == indexFunction && f.EventType == "viewer-request"
 }

@@ -2,10 +2,15 @@ package edge
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/freshet/freshet/internal/cloud/edge/front"
 )
 
 // sink is a ResponseWriter that costs nothing.
@@ -100,5 +105,30 @@ func BenchmarkCompress(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// deadline is a lease as a fleet's member has it.
+type deadline struct{ until atomic.Int64 }
+
+func (d *deadline) Valid(now time.Time) bool { return now.UnixNano() < d.until.Load() }
+
+// What asking for a lease costs a plain hit.
+func BenchmarkHitLease(b *testing.B) {
+	valid := &deadline{}
+	valid.until.Store(math.MaxInt64)
+	for name, lease := range map[string]Lease{"none": nil, "valid": valid} {
+		b.Run(name, func(b *testing.B) {
+			e := newBench(b, always(200, strings.Repeat("x", 1<<10), `Etag: "1"`, "Cache-Control: max-age=60"), func(_ *Config, o *Options) { o.Lease = lease })
+			e.get("/posts/index.html")
+			rq, resp := &front.Request{Target: []byte("/posts/index.html"), Host: []byte("example.org")}, &front.Response{}
+			b.ReportAllocs()
+			for b.Loop() {
+				resp.Head = resp.Head[:0]
+				if !e.Hit(rq, resp) {
+					b.Fatal("no hit")
+				}
+			}
+		})
 	}
 }

@@ -155,7 +155,7 @@ func (o *object) redress(header http.Header) {
 // to viewers who accept br; where both are, br. spec: cloudfront 4.3
 func (e *Edge) otherCoding(rq *request, t *target) *object {
 	rest, both := strings.CutSuffix(t.key.variant, acceptLine("br,gzip"))
-	if !both || t.d.rules.vary {
+	if !both || t.d.rules.vary || rq.fenced {
 		return nil
 	}
 	for _, coding := range []string{"br", "gzip"} {

@@ -35,6 +35,7 @@ type Options struct {
 	Rand          io.Reader        // source of request ids; default crypto/rand.Reader
 	Logger        *slog.Logger     // origin failures; default none
 	POP           string           // X-Amz-Cf-Pop; default "LOC50-P1"
+	Lease         Lease            // without a valid one a request is answered by the origin alone; default: always valid
 	OnRequest     func(Event)      // called after each request, from its goroutine; must be quick. Default none
 }
 
@@ -149,9 +150,7 @@ func (e *Edge) Invalidate(items []string) (purge.Sequence, error) {
 	if err != nil {
 		return 0, fmt.Errorf("invalidate: %w", err)
 	}
-	e.stats.invalidations.Add(1)
-	e.stats.items.Add(int64(len(items)))
-	e.wishSweep()
+	e.invalidated(len(items))
 	return seq, nil
 }
 
@@ -171,7 +170,7 @@ func (e *Edge) Close() {
 type counters struct {
 	requests, hits, misses, refreshHits, errors, redirects atomic.Int64
 	originRequests, collapsed, bytesOut                    atomic.Int64
-	invalidations, items                                   atomic.Int64
+	invalidations, items, fenced                           atomic.Int64
 }
 
 // count adds one finished request.
@@ -197,6 +196,7 @@ type Stats struct {
 	Requests, Hits, Misses, RefreshHits, Errors, Redirects int64 // viewers' requests, by X-Cache
 	Collapsed                                              int64 // of the requests: those that shared another's origin request
 	OriginRequests                                         int64
+	Fenced                                                 int64 // of the requests: those that began without a valid lease
 	BytesOut                                               int64 // bodies, to viewers
 	Objects                                                int64 // in memory, including a few not yet reclaimed
 	ObjectBytes                                            int64 // that they count for
@@ -215,8 +215,8 @@ func (e *Edge) Stats() Stats {
 	stats := Stats{
 		Requests: c.requests.Load(), Hits: c.hits.Load(), Misses: c.misses.Load(), RefreshHits: c.refreshHits.Load(),
 		Errors: c.errors.Load(), Redirects: c.redirects.Load(), Collapsed: c.collapsed.Load(),
-		OriginRequests: c.originRequests.Load(), BytesOut: c.bytesOut.Load(),
-		Objects: int64(e.store.cache.EstimatedSize()), ObjectBytes: int64(e.store.cache.WeightedSize()), MemoryBytes: int64(e.opts.MemoryBytes),
+		OriginRequests: c.originRequests.Load(), Fenced: c.fenced.Load(), BytesOut: c.bytesOut.Load(),
+		Objects: int64(e.store.cache.EstimatedSize()), ObjectBytes: int64(e.store.cache.WeightedSize()), MemoryBytes: int64(e.store.cache.GetMaximum()),
 		Evicted: e.store.evicted.Load(), Purged: e.store.purged.Load(), Withdrawn: e.store.withdrawn.Load(),
 		Invalidations: c.invalidations.Load(), InvalidationItems: c.items.Load(), Purge: e.log.Size(),
 	}

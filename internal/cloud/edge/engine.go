@@ -144,7 +144,7 @@ func (e *Edge) fetch(ctx context.Context, rq *request, t *target) (*answer, erro
 		return e.pass(ctx, rq, t)
 	}
 	t.key = e.keyOf(rq, t)
-	o := e.store.get(t.key)
+	o := e.lookUp(rq, t)
 	if o != nil {
 		if a := e.stored(rq, t, o); a != nil {
 			return a, nil
@@ -161,6 +161,14 @@ func (e *Edge) fetch(ctx context.Context, rq *request, t *target) (*answer, erro
 		return e.pass(ctx, rq, t)
 	}
 	return e.fill(ctx, rq, t, o != nil && !o.verdict.share)
+}
+
+// lookUp returns what the store has for rq; nil for nothing that rq could be answered with.
+func (e *Edge) lookUp(rq *request, t *target) *object {
+	if rq.fenced {
+		return nil
+	}
+	return e.store.get(t.key)
 }
 
 // keyOf is the key under which the store would have the answer to rq.
@@ -216,6 +224,12 @@ func (e *Edge) fill(ctx context.Context, rq *request, t *target, alone bool) (*a
 			return hitAnswer(t, o, Hit, e.opts.Now()), nil
 		}
 		f := place.f
+		if place.next {
+			if err := await(ctx, rq, place); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if err := await(ctx, rq, place); err != nil {
 			e.flights.leave(f, place.reader, false)
 			return nil, err

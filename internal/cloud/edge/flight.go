@@ -28,6 +28,7 @@ type flight struct {
 	cancel  context.CancelFunc
 
 	viewer  *request     // that started it
+	fenced  bool         // for viewers without a valid lease: see fence.go
 	variant cacheKey     // to store the response under: the target's key, or once the response has told, its variant's
 	early   chan interim // interim responses for that viewer; nil if it takes none
 
@@ -157,6 +158,7 @@ type berth struct {
 	f      *flight
 	reader *bodyReader
 	leader bool // the viewer's request started the flight
+	next   bool // the viewer is not in f, but waits until it is ready, for the next one
 }
 
 // board puts a viewer into the flight that fills t's key, starting one if there is none that it may share.
@@ -169,12 +171,17 @@ func (e *Edge) board(rq *request, t *target, alone bool) (*berth, *object, error
 	if fs.closing {
 		return nil, nil, errClosed
 	}
-	if f := fs.byKey[t.key]; f != nil && !alone && e.mayShare(rq, f) {
-		f.viewers++
-		return &berth{f: f, reader: f.body.attach()}, nil, nil
+	if f := fs.byKey[t.key]; f != nil && !alone {
+		switch {
+		case e.mayShare(rq, f):
+			f.viewers++
+			return &berth{f: f, reader: f.body.attach()}, nil, nil
+		case rq.behind(f):
+			return &berth{f: f, next: true}, nil, nil
+		}
 	}
 	stamp := e.log.Current() // before the look-up, so that a prior object is clean up to it
-	prior := e.store.get(t.key)
+	prior := e.lookUp(rq, t)
 	if prior != nil && prior.use(rq.wants, e.opts.Now()) == serve {
 		return nil, prior, nil
 	}
@@ -196,7 +203,7 @@ func (e *Edge) board(rq *request, t *target, alone bool) (*berth, *object, error
 // mayShare says whether rq may have what f fetches: f's origin request began after rq, or after the last invalidation
 // that covers the key and that rq must not miss. The caller holds flights.mu.
 func (e *Edge) mayShare(rq *request, f *flight) bool {
-	if f.closed {
+	if f.closed || rq.fenced && (!f.fenced || f.number <= rq.after) {
 		return false
 	}
 	var tags []string
@@ -244,7 +251,7 @@ func (e *Edge) takeOff(rq *request, t *target, stamp purge.Sequence, prior, form
 	e.flights.number++
 	f := &flight{
 		number: e.flights.number, target: t, key: t.key, variant: t.key, stamp: stamp, prior: prior, former: former, body: newBody(), ready: make(chan struct{}),
-		viewer: rq,
+		viewer: rq, fenced: rq.fenced,
 	}
 	if rq.early != nil {
 		f.early = make(chan interim, maxInterim)
@@ -262,6 +269,9 @@ func (e *Edge) takeOff(rq *request, t *target, stamp purge.Sequence, prior, form
 // receive takes a response: head to the viewers at once, body as it comes, and the whole into the store.
 func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, asked, now time.Time) {
 	f.kind, f.head = fetched, e.judge(f.target, resp, asked, now)
+	if f.fenced && f.head.status >= 500 {
+		f.head.verdict.store, f.head.verdict.spare = false, true
+	}
 	f.head.evidence = evidenceOf(f, resp)
 	from := e.compress(ctx, f, resp)
 	defer from.Close()
@@ -270,7 +280,9 @@ func (e *Edge) receive(ctx context.Context, f *flight, resp *http.Response, aske
 		if f.prior != nil && !f.head.verdict.spare { // gone or no longer cacheable: it must not come back when the origin fails
 			e.store.drop(f.prior)
 		}
-		e.dropFormer(f)
+		if !f.fenced || !f.head.verdict.spare {
+			e.dropFormer(f)
+		}
 	}
 	if f.head.verdict.store && f.target.d.rules.vary {
 		f.variant = e.learn(f)

@@ -29,7 +29,7 @@ func (e *Edge) Hit(rq *front.Request, resp *front.Response) bool {
 	if len(rq.Target) > maxURL || !s.read(rq, e.opts.Now()) {
 		return false
 	}
-	if s.target.aim(d, &s.request) != nil || !s.plain() {
+	if !e.leased(s.start) || s.target.aim(d, &s.request) != nil || !s.plain() {
 		return false
 	}
 	o := e.store.get(s.target.key)

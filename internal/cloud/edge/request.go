@@ -27,6 +27,9 @@ type request struct {
 	start  time.Time
 	early  func(status int, h http.Header) // passes an interim response on; nil if the viewer cannot take one
 
+	fenced bool   // it began without a valid lease: see fence.go
+	after  uint64 // with fenced: the newest flight when the request began
+
 	borrowed bool // path and query are valid only until the request is answered
 }
 

@@ -57,6 +57,9 @@ func (e *Edge) admit(r *http.Request) (*request, *answer) {
 		method: r.Method, header: r.Header, host: r.Host, body: r.Body, length: r.ContentLength,
 		http10: !r.ProtoAtLeast(1, 1), tls: r.TLS != nil, id: e.requestID(), begin: e.log.Current(), start: e.opts.Now(),
 	}
+	if !e.leased(rq.start) {
+		e.fence(rq)
+	}
 	if rq.remote, _, _ = net.SplitHostPort(r.RemoteAddr); rq.remote == "" {
 		rq.remote = r.RemoteAddr
 	}

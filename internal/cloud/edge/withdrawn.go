@@ -52,16 +52,16 @@ func (s *store) withdraw(o *object) {
 
 // former returns the withdrawn object under key; nil for none. It is not to be served.
 func (s *store) former(key cacheKey) *object {
-	entry, ok := s.cache.GetEntryQuietly(key)
-	if !ok || entry.Value.withdrawn.Load() == 0 {
+	o := s.present(key)
+	if o == nil || o.withdrawn.Load() == 0 {
 		return nil
 	}
-	return entry.Value
+	return o
 }
 
 // former is the withdrawn object that a fill for rq may have the origin prove; nil for none.
 func (e *Edge) former(rq *request, t *target) *object {
-	if e.store.withdrawn.Load() == 0 || e.opts.Now().UnixNano() < t.b.noProof.Load() {
+	if e.store.withdrawn.Load() == 0 && !rq.fenced || e.opts.Now().UnixNano() < t.b.noProof.Load() {
 		return nil
 	}
 	key := t.key
@@ -72,6 +72,9 @@ func (e *Edge) former(rq *request, t *target) *object {
 		}
 	}
 	o := e.store.former(key)
+	if rq.fenced {
+		o = e.store.present(key)
+	}
 	if o == nil || o.evidence == nil || o.evidence.b != t.b {
 		return nil
 	}
@@ -80,7 +83,10 @@ func (e *Edge) former(rq *request, t *target) *object {
 
 // dropFormer removes what f's response has shown to be of no use.
 func (e *Edge) dropFormer(f *flight) {
-	if f.former != nil {
+	switch {
+	case f.fenced:
+		e.store.forgo(f.target.key, f.number)
+	case f.former != nil:
 		e.store.drop(f.former)
 	}
 }

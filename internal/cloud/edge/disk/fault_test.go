@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -184,23 +185,34 @@ func FuzzDecodeHead(f *testing.F) {
 
 func FuzzDecodePurges(f *testing.F) {
 	frame := appendFrame(nil, purgeSalt, encodeBatch(purge.Batch{Sequence: 5, Scope: "s", Items: []string{"/a*", "#t"}}))
+	at := appendFrame(nil, purgeSalt, encodeBatch(purge.Batch{Sequence: 6, Position: 40, Items: []string{"/b"}}))
+	reached := appendFrame(nil, purgeSalt, encodeReached(41))
 	f.Add(frame, uint64(4))
+	f.Add(slices.Concat(frame, at, reached), uint64(4))
+	f.Add(slices.Concat(reached, at), uint64(4))
 	f.Add([]byte{}, uint64(0))
 	f.Fuzz(func(t *testing.T, frames []byte, floor uint64) {
 		b := appendFrame([]byte(purgeMagic), purgeSalt, []byte{byte(floor), 0, 0, 0, 0, 0, 0, 0})
 		b = append(b, frames...)
 		b = append(b, make([]byte, roundUp(int64(len(b)))-int64(len(b)))...)
-		for _, b := range [][]byte{b, frames} {
+		for _, b := range [][]byte{b, frames, append([]byte(purgeMagic1), b[len(purgeMagic):]...)} {
 			p, err := decodePurges(b)
 			if err != nil {
 				continue
 			}
-			last := p.floor
+			if p.old && p.reached != 0 {
+				t.Errorf("a position in form 1: %+v", p)
+			}
+			last, position := p.floor, uint64(0)
 			for _, batch := range p.batches {
 				if batch.Sequence <= last || batch.Sequence > p.newest {
 					t.Errorf("batches out of order: %+v", p)
 				}
 				last = batch.Sequence
+				if batch.Position != 0 && (batch.Position < position || batch.Position > p.reached) {
+					t.Errorf("positions out of order: %+v", p)
+				}
+				position = max(position, batch.Position)
 			}
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/freshet/freshet/internal/cloud/edge/purge"
@@ -18,7 +19,8 @@ import (
 // and let most syncs do without a new file size.
 const (
 	purgeName   = "purge.log"
-	purgeMagic  = "FRESHPL1"
+	purgeMagic  = "FRESHPL2"
+	purgeMagic1 = "FRESHPL1"                      // the same without positions; read, and written anew as the later form
 	purgeHeader = len(purgeMagic) + frameHead + 8 // the floor, framed
 	purgeChunk  = 64 << 10
 	purgeSalt   = 0x7075726765 // "purge"
@@ -30,6 +32,10 @@ const (
 const (
 	kindBatch = 1 // an accepted batch
 	kindSwept = 2 // no object is covered by a batch up to this number any more
+
+	// Since form 2. Positions grow from frame to frame.
+	kindBatchAt = 3 // an accepted batch with its position in another log
+	kindReached = 4 // everything up to this position of the other log is in the frames before, or was and is swept
 )
 
 // journal is the purge file, and what is on its way there.
@@ -43,11 +49,13 @@ type journal struct {
 	pending []byte         // frames to be written
 	newest  purge.Sequence // of the batches in pending and in the file
 	durable purge.Sequence // of the batches in the file that are synced
+	reached uint64         // position of the other log; 0 for none
 	writing bool           // somebody writes; the fields below are theirs
 	err     error          // sticks: the file is given up
 	stuck   error          // with err: it could not be removed either
 
 	file  file
+	kept  uint64         // position in the file
 	floor purge.Sequence // everything older counts as swept
 	end   int64          // of the frames
 	size  int64          // of the file
@@ -60,9 +68,17 @@ func (j *journal) Record(b purge.Batch) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.newest = b.Sequence
+	j.reached = max(j.reached, b.Position)
 	if j.err == nil {
 		j.pending = appendFrame(j.pending, purgeSalt, encodeBatch(b))
 	}
+}
+
+// Reached takes a position without a batch. It goes to the disk with the next batch, sweep or Close.
+func (j *journal) Reached(position uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.reached = max(j.reached, position)
 }
 
 // Wait returns when the batch is on the disk, or the file has been removed so that the next start takes everything for covered.
@@ -86,7 +102,10 @@ func (j *journal) Wait(seq purge.Sequence) error {
 // exclusively calls write without the lock while nobody else writes. The caller holds mu, and j.writing is false.
 func (j *journal) exclusively(write func(frames []byte) error) {
 	j.writing = true
-	frames, newest := j.pending, j.newest
+	frames, newest, reached := j.pending, j.newest, j.reached
+	if reached > j.kept {
+		frames = appendFrame(frames, purgeSalt, encodeReached(reached))
+	}
 	j.pending = nil
 	j.mu.Unlock()
 	err := write(frames)
@@ -98,7 +117,7 @@ func (j *journal) exclusively(write func(frames []byte) error) {
 	j.mu.Lock()
 	j.writing = false
 	if err == nil {
-		j.durable = max(j.durable, newest)
+		j.durable, j.kept = max(j.durable, newest), reached
 	} else {
 		j.err, j.stuck = err, stuck
 	}
@@ -173,20 +192,35 @@ func (j *journal) rewrite(floor purge.Sequence, more []byte) error {
 	if _, err := j.file.ReadAt(old, 0); err != nil {
 		return fmt.Errorf("read purge file: %w", err)
 	}
-	var kept []byte
-	for _, frames := range [][]byte{old[purgeHeader:], more} {
-		for len(frames) > 0 {
-			payload, rest, err := cutFrame(frames, purgeSalt)
-			if err != nil {
-				return fmt.Errorf("read purge file: %w", err)
-			}
-			if d := NewDecoder(payload); d.Uint() == kindBatch && purge.Sequence(d.Uint()) > floor {
-				kept = append(kept, frames[:len(frames)-len(rest)]...)
-			}
-			frames = rest
-		}
+	kept, err := later(nil, old[purgeHeader:], floor)
+	if err != nil {
+		return err
+	}
+	if j.kept > 0 {
+		kept = appendFrame(kept, purgeSalt, encodeReached(j.kept))
+	}
+	if kept, err = later(kept, more, floor, kindReached); err != nil {
+		return err
 	}
 	return j.replace(floor, kept)
+}
+
+// later appends those of frames to kept that are batches later than floor, or of other kinds that are asked for.
+func later(kept, frames []byte, floor purge.Sequence, kinds ...uint64) ([]byte, error) {
+	for len(frames) > 0 {
+		payload, rest, err := cutFrame(frames, purgeSalt)
+		if err != nil {
+			return nil, fmt.Errorf("read purge file: %w", err)
+		}
+		d := NewDecoder(payload)
+		kind := d.Uint()
+		isBatch := kind == kindBatch || kind == kindBatchAt
+		if isBatch && purge.Sequence(d.Uint()) > floor || slices.Contains(kinds, kind) {
+			kept = append(kept, frames[:len(frames)-len(rest)]...)
+		}
+		frames = rest
+	}
+	return kept, nil
 }
 
 // replace makes a new purge file of frames, and opens it.
@@ -221,13 +255,12 @@ func (j *journal) destroy() error {
 // close writes what is pending and closes the file.
 func (j *journal) close() error {
 	j.mu.Lock()
-	newest := j.newest
-	j.mu.Unlock()
-	_ = j.Wait(newest) // j.err says it below
-	j.mu.Lock()
 	defer j.mu.Unlock()
 	for j.writing {
 		j.changed.Wait()
+	}
+	if j.err == nil && (j.durable < j.newest || j.kept < j.reached) {
+		j.exclusively(j.flush)
 	}
 	err := j.err
 	if j.err == nil {
@@ -238,11 +271,24 @@ func (j *journal) close() error {
 
 func encodeBatch(b purge.Batch) []byte {
 	var e Encoder
-	e.Uint(kindBatch)
-	e.Uint(uint64(b.Sequence))
+	if b.Position == 0 {
+		e.Uint(kindBatch)
+		e.Uint(uint64(b.Sequence))
+	} else {
+		e.Uint(kindBatchAt)
+		e.Uint(uint64(b.Sequence))
+		e.Uint(b.Position)
+	}
 	e.String(b.Scope)
 	e.Bool(b.Exact)
 	e.Strings(b.Items)
+	return e.B
+}
+
+func encodeReached(position uint64) []byte {
+	var e Encoder
+	e.Uint(kindReached)
+	e.Uint(position)
 	return e.B
 }
 
@@ -252,19 +298,25 @@ type purges struct {
 	newest  purge.Sequence
 	batches []purge.Batch // later than floor, in order
 	end     int64         // of the frames
+	reached uint64        // position of the other log; 0 for none
+	old     bool          // it is of form 1
 }
 
 // decodePurges reads a whole purge file. The error is errDamaged if it may have lost a batch.
 func decodePurges(b []byte) (purges, error) {
 	rest, ok := bytes.CutPrefix(b, []byte(purgeMagic))
-	if !ok || len(b)%purgeChunk != 0 {
+	old := false
+	if !ok {
+		rest, old = bytes.CutPrefix(b, []byte(purgeMagic1))
+	}
+	if !ok && !old || len(b)%purgeChunk != 0 {
 		return purges{}, errDamaged
 	}
 	floor, rest, err := cutFrame(rest, purgeSalt)
 	if err != nil || len(floor) != 8 {
 		return purges{}, errDamaged
 	}
-	p := purges{floor: purge.Sequence(binary.LittleEndian.Uint64(floor))}
+	p := purges{old: old, floor: purge.Sequence(binary.LittleEndian.Uint64(floor))}
 	p.newest = p.floor
 	for {
 		payload, after, err := cutFrame(rest, purgeSalt)
@@ -286,29 +338,52 @@ func decodePurges(b []byte) (purges, error) {
 // take adds one frame; false if no writer of this package wrote it here.
 func (p *purges) take(payload []byte) bool {
 	d := NewDecoder(payload)
-	kind, seq := d.Uint(), purge.Sequence(d.Uint())
+	kind := d.Uint()
+	if p.old && kind > kindSwept {
+		return false
+	}
 	switch kind {
 	case kindSwept:
-		if !d.Done() || seq > p.newest || seq < p.floor {
+		return p.sweep(purge.Sequence(d.Uint())) && d.Done()
+	case kindReached:
+		return p.reach(d.Uint()) && d.Done()
+	case kindBatch, kindBatchAt:
+		b := purge.Batch{Sequence: purge.Sequence(d.Uint())}
+		if kind == kindBatchAt {
+			b.Position = d.Uint()
+		}
+		b.Scope, b.Exact, b.Items = d.String(), d.Bool(), d.Strings()
+		if !d.Done() || b.Sequence <= p.newest || kind == kindBatchAt && !p.reach(b.Position) {
 			return false
 		}
-		p.floor = seq
-		n := 0
-		for n < len(p.batches) && p.batches[n].Sequence <= seq {
-			n++
-		}
-		p.batches = p.batches[n:]
-		return true
-	case kindBatch:
-		b := purge.Batch{Sequence: seq, Scope: d.String(), Exact: d.Bool(), Items: d.Strings()}
-		if !d.Done() || seq <= p.newest {
-			return false
-		}
-		p.newest = seq
+		p.newest = b.Sequence
 		p.batches = append(p.batches, b)
 		return true
 	}
 	return false
+}
+
+// sweep takes the number up to which everything has been swept; false if that cannot be.
+func (p *purges) sweep(upTo purge.Sequence) bool {
+	if upTo > p.newest || upTo < p.floor {
+		return false
+	}
+	p.floor = upTo
+	n := 0
+	for n < len(p.batches) && p.batches[n].Sequence <= upTo {
+		n++
+	}
+	p.batches = p.batches[n:]
+	return true
+}
+
+// reach takes a position of the other log; false if an earlier frame has a later one.
+func (p *purges) reach(position uint64) bool {
+	if position < p.reached {
+		return false
+	}
+	p.reached = position
+	return true
 }
 
 // startJournal opens the purge file at path, or makes one. Ok is false if there was none, or a damaged one: then a new one begins at floor 0.
@@ -329,5 +404,28 @@ func startJournal(path string, open opener, broken func(error)) (j *journal, p p
 		return nil, purges{}, false, err
 	}
 	j.floor, j.newest, j.durable, j.end, j.size = p.floor, p.newest, p.newest, p.end, int64(len(b))
+	j.reached, j.kept = p.reached, p.reached
+	if p.old {
+		if err := j.rewrite(p.floor, nil); err != nil {
+			return nil, purges{}, false, errors.Join(err, j.file.Close())
+		}
+	}
 	return j, p, true, nil
+}
+
+// Position is the position of another log that the purge file in a folder has, as Open would find it; 0 where there is none, or it is damaged.
+// The folder need not be there.
+func Position(dir string) (uint64, error) {
+	b, err := os.ReadFile(filepath.Join(dir, purgeName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read purge file: %w", err)
+	}
+	p, err := decodePurges(b)
+	if err != nil {
+		return 0, nil
+	}
+	return p.reached, nil
 }

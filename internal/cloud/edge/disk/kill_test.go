@@ -22,9 +22,12 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	found := 0
 	for round := range 6 {
-		least := runAndKill(t, dir, 40+round*35)
+		least, position := runAndKill(t, dir, 40+round*35)
 		r := &rig{t: t, opts: Options{Dir: dir, Bytes: 1 << 20}}
 		r.open()
+		if r.log.Position() < position {
+			t.Errorf("round %d: position %d, after one that said %d", round, r.log.Position(), position)
+		}
 		for n := range 20 {
 			uri := fmt.Sprintf("/%d", n)
 			if fill := r.get(uri, 0); fill != 0 {
@@ -41,7 +44,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// runChild is the life of the process that is killed. A line "URI FILL" says that an invalidation of what the URI held below that fill number is complete.
+// runChild is the life of the process that is killed. A line "purged URI FILL POSITION" says that an
+// invalidation of what the URI held below that fill number, at that position, is complete.
 func runChild(t *testing.T, dir string) {
 	r := &rig{t: t, opts: Options{Dir: dir, Bytes: 1 << 20}}
 	r.open()
@@ -51,16 +55,17 @@ func runChild(t *testing.T, dir string) {
 		switch {
 		case n%5 == 0:
 			other := fmt.Sprintf("/%d", n/5%20)
-			r.accept(other)
-			fmt.Printf("purged %s %d\n", other, r.fill+1)
+			position := r.log.Position() + 1
+			r.acceptAt(position, other)
+			fmt.Printf("purged %s %d %d\n", other, r.fill+1, position)
 		case n%37 == 0:
 			r.sweep()
 		}
 	}
 }
 
-// runAndKill runs the child until it has printed so many invalidations, kills it, and returns the least fill number for each URI.
-func runAndKill(t *testing.T, dir string, lines int) map[string]uint64 {
+// runAndKill runs the child until it has printed so many invalidations, kills it, and returns the least fill number for each URI, and the last position.
+func runAndKill(t *testing.T, dir string, lines int) (least map[string]uint64, last uint64) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")
 	cmd.Env = append(os.Environ(), childDir+"="+dir)
@@ -71,7 +76,7 @@ func runAndKill(t *testing.T, dir string, lines int) map[string]uint64 {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	least := map[string]uint64{}
+	least = map[string]uint64{}
 	in := bufio.NewScanner(out)
 	for n := 0; in.Scan(); n++ {
 		if n == lines {
@@ -80,9 +85,9 @@ func runAndKill(t *testing.T, dir string, lines int) map[string]uint64 {
 			}
 		}
 		var uri string
-		var fill uint64
-		if _, err := fmt.Sscanf(in.Text(), "purged %s %d", &uri, &fill); err == nil {
-			least[uri] = fill
+		var fill, position uint64
+		if _, err := fmt.Sscanf(in.Text(), "purged %s %d %d", &uri, &fill, &position); err == nil {
+			least[uri], last = fill, position
 		} else if !strings.HasPrefix(in.Text(), "purged") {
 			t.Errorf("child: %s", in.Text())
 		}
@@ -91,5 +96,5 @@ func runAndKill(t *testing.T, dir string, lines int) map[string]uint64 {
 	if len(least) == 0 {
 		t.Fatal("the child did nothing")
 	}
-	return least
+	return least, last
 }

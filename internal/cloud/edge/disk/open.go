@@ -78,6 +78,7 @@ func (s *Store) start() error {
 		p = purges{}
 	}
 	s.log.Restore(p.floor, p.batches)
+	s.log.Advance(p.reached)
 	s.log.SetJournal(j)
 	return nil
 }
@@ -100,6 +101,7 @@ func (s *Store) restart() error {
 		s.journal.file = nil
 	}
 	s.journal.newest, s.journal.durable = 0, 0
+	s.journal.reached, s.journal.kept = 0, 0
 	return s.journal.replace(0, nil)
 }
 

@@ -40,8 +40,9 @@ var ErrItem = errors.New("invalid invalidation item")
 
 // Log is the purge log. The zero value is not ready: use New. All methods are safe for concurrent use.
 type Log struct {
-	current atomic.Uint64 // the newest sequence whose items are all in place
-	limit   int
+	current  atomic.Uint64 // the newest sequence whose items are all in place
+	position atomic.Uint64 // see Position; changed under mu
+	limit    int
 
 	mu       sync.RWMutex // guards what follows; held for one Accept, or one look-up that has something to check
 	segments []*segment   // oldest first, never empty; the last one is open, the others are sealed
@@ -83,22 +84,36 @@ func (l *Log) Current() Sequence {
 // A batch is taken whole or, with an error that wraps ErrItem, not at all; an empty batch is refused too.
 // Any other error is the journal's: the batch is in force, but a restart may forget it; accept it again.
 func (l *Log) Accept(scope string, items []string) (Sequence, error) {
-	if len(items) == 0 {
-		return 0, fmt.Errorf("accept batch without items: %w", ErrItem)
-	}
-	for _, item := range items {
-		if err := check(item); err != nil {
-			return 0, fmt.Errorf("accept batch: %w", err)
-		}
+	if err := checkAll(items); err != nil {
+		return 0, err
 	}
 	seq := l.accept(Batch{Scope: scope, Items: items})
 	return seq, l.settle(seq)
 }
 
-// accept puts a batch without a number into the log and the journal.
+// checkAll says whether items can be a batch.
+func checkAll(items []string) error {
+	if len(items) == 0 {
+		return fmt.Errorf("accept batch without items: %w", ErrItem)
+	}
+	for _, item := range items {
+		if err := check(item); err != nil {
+			return fmt.Errorf("accept batch: %w", err)
+		}
+	}
+	return nil
+}
+
+// accept puts a batch without a number into the log and the journal, unless it has a position that the log has reached.
 func (l *Log) accept(b Batch) Sequence {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if b.Position != 0 {
+		if b.Position <= l.Position() {
+			return l.Current()
+		}
+		l.position.Store(b.Position)
+	}
 	b.Sequence = l.Current() + 1
 	l.put(b)
 	l.record(b)

@@ -1,25 +1,50 @@
-package cloud
+package tenants
 
 import (
-	"net"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/freshet/freshet/internal/cloud/control"
 	"github.com/freshet/freshet/internal/cloud/edge"
-	"github.com/freshet/freshet/internal/cloud/objects"
 )
+
+// IndexFunction is the viewer-request function that gives folders their index
+// pages. The edge carries it out itself; on AWS it is a CloudFront Function
+// with the code of the fact sheet's section 5.6.
+const IndexFunction = "arn:aws:cloudfront::000000000000:function/freshet-directory-index"
+
+// isIndex reports whether the edge carries a function out.
+func isIndex(f control.FunctionAssociation) bool {
+	return f.FunctionARN == IndexFunction && f.EventType == "viewer-request"
+}
+
+// Check refuses a configuration that no edge could carry out. It asks nothing of origins.
+func Check(cfg control.DistributionConfig) error {
+	want := translate("", cfg)
+	for _, o := range cfg.Origins {
+		want.Origins[o.ID] = edge.Origin{Transport: http.DefaultTransport} // never used
+	}
+	return edge.Check(want)
+}
 
 // edgeConfig turns a distribution's configuration into what its edge needs, and
 // a function that closes connections to its origins which nobody uses.
-func edgeConfig(store *objects.Store, id string, cfg control.DistributionConfig) (edge.Config, func()) {
-	out := edge.Config{Domain: domainOf(id), DefaultRootObject: cfg.DefaultRootObject, Origins: map[string]edge.Origin{}}
+func (t *Tenants) edgeConfig(id string, cfg control.DistributionConfig) (edge.Config, func(), error) {
+	out := translate(t.opts.Domain(id), cfg)
 	transport := newTransport()
 	for _, o := range cfg.Origins {
-		out.Origins[o.ID] = origin(store, transport, o)
+		origin, err := t.origin(o, transport)
+		if err != nil {
+			return edge.Config{}, nil, err
+		}
+		out.Origins[o.ID] = origin
 	}
+	return out, transport.CloseIdleConnections, nil
+}
+
+// translate turns all but the origins into what an edge needs.
+func translate(domain string, cfg control.DistributionConfig) edge.Config {
+	out := edge.Config{Domain: domain, DefaultRootObject: cfg.DefaultRootObject, Origins: map[string]edge.Origin{}}
 	out.Default = behavior(cfg.DefaultCacheBehavior)
 	for _, b := range cfg.CacheBehaviors {
 		out.Behaviors = append(out.Behaviors, behavior(b))
@@ -33,65 +58,7 @@ func edgeConfig(store *objects.Store, id string, cfg control.DistributionConfig)
 	if cfg.CacheTagConfig != nil {
 		out.TagHeader = cfg.CacheTagConfig.HeaderName
 	}
-	return out, transport.CloseIdleConnections
-}
-
-// newTransport is the way to servers that are not the embedded bucket.
-func newTransport() *http.Transport {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DisableCompression = true
-	return transport
-}
-
-// origin reads a bucket of the embedded store, or any server by HTTP.
-func origin(store *objects.Store, transport *http.Transport, o control.Origin) edge.Origin {
-	out := edge.Origin{Path: o.OriginPath, Host: o.DomainName, Scheme: "http", Transport: transport}
-	if o.S3Origin != nil {
-		out.S3, out.Dated, out.Scheme = true, true, "https"
-		out.Transport = store.Origin(bucketOf(o.DomainName), objects.OriginOptions{Hide: isState})
-	}
-	if c := o.CustomOrigin; c != nil {
-		port, usual := c.HTTPPort, 80
-		if c.ProtocolPolicy == "https-only" { // match-viewer: viewers come by HTTP here
-			out.Scheme, port, usual = "https", c.HTTPSPort, 443
-		}
-		if port != usual && port != 0 {
-			out.Host = net.JoinHostPort(strings.Trim(o.DomainName, "[]"), strconv.Itoa(port))
-		}
-	}
-	if len(o.CustomHeaders) > 0 {
-		out.Transport = &withHeaders{out.Transport, o.CustomHeaders}
-	}
 	return out
-}
-
-// bucketOf is the bucket that a domain name of S3 names; a name without an S3
-// endpoint is that of the bucket. spec: cloudfront 5.1
-func bucketOf(domain string) string {
-	for _, mark := range []string{".s3.", ".s3-"} {
-		if i := strings.LastIndex(domain, mark); i >= 0 {
-			return domain[:i]
-		}
-	}
-	return domain
-}
-
-// withHeaders adds an origin's custom headers to its requests, in place of the
-// viewers'. CloudFront guide, "Add custom headers to origin requests".
-type withHeaders struct {
-	next    http.RoundTripper
-	headers []control.OriginHeader
-}
-
-var _ http.RoundTripper = (*withHeaders)(nil)
-
-// RoundTrip sends a copy of r.
-func (t *withHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	for _, h := range t.headers {
-		r.Header.Set(h.Name, h.Value)
-	}
-	return t.next.RoundTrip(r)
 }
 
 func behavior(b control.CacheBehavior) edge.Behavior {
