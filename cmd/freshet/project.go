@@ -58,7 +58,7 @@ func (a *app) project() (project, error) {
 type files struct {
 	dir      string
 	why      string // "its output folder public/"; "" where the config names it
-	scanned  []scan.File
+	scanned  *scan.Files
 	manifest site.Manifest
 }
 
@@ -101,13 +101,7 @@ func (s *scanning) read(ctx context.Context, opts scan.Options, set rules.Set) (
 	if err != nil {
 		return files{}, missing(err, "build the site first, or correct `site:` in freshet.yaml; nothing was sent")
 	}
-	objects := make([]site.Object, len(scanned))
-	for i, f := range scanned {
-		kind, headers := set.Describe(f.Key)
-		objects[i] = site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: site.Share(headers)}
-	}
-	manifest, err := site.NewManifest(objects)
-	return files{s.dir, s.why, scanned, manifest}, err
+	return files{s.dir, s.why, scanned, scanned.Manifest(set.Describe)}, nil
 }
 
 // wait is the scanned site.

@@ -94,10 +94,10 @@ func (pub *publication) close() error {
 // checkKeys makes sure, before anything is sent, that every key still fits
 // with the target's prefix in front.
 func checkKeys(m site.Manifest, prefix string) error {
-	for _, o := range m.Objects() {
-		if n := len(prefix) + len(o.Key); n > site.MaxKeyBytes {
+	for i := range m.Len() {
+		if n := len(prefix) + len(m.KeyAt(i)); n > site.MaxKeyBytes {
 			return refused("shorten the name or the prefix; nothing was sent",
-				"%s: the key has %d bytes with the prefix %s, S3 takes %d", o.Key, n, prefix, site.MaxKeyBytes)
+				"%s: the key has %d bytes with the prefix %s, S3 takes %d", m.KeyAt(i), n, prefix, site.MaxKeyBytes)
 		}
 	}
 	return nil
@@ -132,6 +132,7 @@ func (pub *publication) decide(ctx context.Context, live plan.Live, want site.Ma
 		if err := pub.count(ctx, &input.Spending); err != nil {
 			return plan.Plan{}, err
 		}
+		pub.plan = plan.Plan{} // it may be large
 		pub.plan = how(input)
 	}
 	return pub.plan, nil
@@ -139,7 +140,7 @@ func (pub *publication) decide(ctx context.Context, live plan.Live, want site.Ma
 
 func (pub *publication) input(want site.Manifest, spend plan.Spending) plan.Input {
 	return plan.Input{
-		Site: want, Live: pub.live, Now: pub.made, Distributions: pub.target.forPlan(want.Objects()), Spending: spend,
+		Site: want, Live: pub.live, Now: pub.made, Distributions: pub.target.forPlan(want), Spending: spend,
 		Retain: pub.project.Retain,
 	}
 }

@@ -3,6 +3,7 @@ package invalidation
 import (
 	"cmp"
 	"errors"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -27,8 +28,12 @@ type Problem struct {
 	// Changed are the URLs whose answer changes, Untouched one URL of each
 	// object that stays as it is: its longest.
 	Changed, Untouched []URL
-	Policy             Policy
-	Limits             Limits
+	// Others, if not nil, are more untouched URLs, each of another object, in any
+	// order, for a site that is too large to list. They are asked for several
+	// times, and always the same.
+	Others iter.Seq[URL]
+	Policy Policy
+	Limits Limits
 	// Share is how many paths this plan may spend before Balanced begins to
 	// weigh; below 0 there is no bound.
 	Share int
@@ -45,8 +50,8 @@ func Choose(p Problem) (Cover, error) {
 		return Cover{}, nil
 	}
 	changed := once(inOrder(p.Changed))
-	if len(p.Untouched) == 0 && scattered(changed) {
-		return Everything(changed, nil), nil
+	if scattered(changed) && !p.someUntouched() {
+		return p.Everything(), nil
 	}
 	return p.search(changed, inOrder(p.Untouched))
 }
@@ -66,7 +71,16 @@ func (p Problem) search(changed, untouched []URL) (Cover, error) {
 	problem := cover.Problem{Changed: elements(changed, classes), Tags: len(classes) > 0}
 	problem.Untouched = make([]cover.Untouched, len(untouched))
 	for i, u := range untouched {
-		problem.Untouched[i] = cover.Untouched{URL: string(u.Path), Class: classes[u.Kind], Bytes: u.Size}
+		problem.Untouched[i] = u.untouched(classes)
+	}
+	if p.Others != nil {
+		problem.Others = func(yield func(cover.Untouched) bool) {
+			for u := range p.Others {
+				if !yield(u.untouched(classes)) {
+					return
+				}
+			}
+		}
 	}
 	prepared, err := cover.Prepare(problem)
 	if err != nil {
@@ -77,7 +91,13 @@ func (p Problem) search(changed, untouched []URL) (Cover, error) {
 		return Cover{}, err
 	}
 	paths, places := written(s.Items, classes)
-	return price(paths, places, changed, untouched), nil
+	c := price(paths, places, changed, untouched)
+	p.addOthers(&c, paths, places)
+	return c, nil
+}
+
+func (u URL) untouched(classes map[site.Kind]cover.Class) cover.Untouched {
+	return cover.Untouched{URL: string(u.Path), Class: classes[u.Kind], Bytes: u.Size}
 }
 
 // once is sorted urls with each path once. Where two objects answer one path,
@@ -104,7 +124,7 @@ func (p Problem) solve(problem cover.Prepared) (cover.Solution, error) {
 	if p.Policy == PolicyFrugal {
 		return problem.Solve(cover.Frugal, 0, 0)
 	}
-	if p.Policy == PolicyBalanced && len(p.Untouched) > 0 {
+	if p.Policy == PolicyBalanced && p.someUntouched() {
 		if s, err := problem.Solve(cover.Plain, 0, 0); err != nil || s.Paths <= share/smallPart {
 			return s, err
 		}
@@ -230,6 +250,3 @@ func written(items []cover.Item, classes map[site.Kind]cover.Class) ([]Path, []p
 	}
 	return paths, places
 }
-
-// Everything covers all URLs by "/*".
-func Everything(changed, untouched []URL) Cover { return Price([]Path{"/*"}, changed, untouched) }

@@ -91,6 +91,31 @@ func drawProblem(t *rapid.T) (Problem, []object) {
 	return p, objects
 }
 
+// It is all the same whether untouched URLs come in a list or one after the other.
+func TestOthersAreUntouched(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, _ := drawProblem(t)
+		want, err := Choose(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		split := p
+		rest := rapid.Permutation(p.Untouched).Draw(t, "rest")
+		n := rapid.IntRange(0, len(rest)).Draw(t, "listed")
+		split.Untouched, split.Others = rest[:n], slices.Values(rest[n:])
+		got, err := Choose(split)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(got, want); diff != "" {
+			t.Fatalf("(-got +want):\n%s", diff)
+		}
+		if diff := cmp.Diff(split.Everything(), Price([]Path{"/*"}, p.Changed, p.Untouched)); diff != "" {
+			t.Fatalf("everything (-got +want):\n%s", diff)
+		}
+	})
+}
+
 // Nothing that changed stays in a cache, whatever policy, limits, share and
 // tags; and the cover says truly what it drops.
 func TestChooseNeverCoversLess(t *testing.T) {

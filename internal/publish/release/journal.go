@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/freshet/freshet/internal/site"
 )
 
 // Begin writes the journal: from here on nothing is forgotten. It fails with
@@ -41,21 +43,22 @@ func (r *Record) Store(ctx context.Context, s State, m Manifest) (State, error) 
 	if err != nil {
 		return s, err
 	}
-	if s.stored(m.Release, data) {
+	digest := site.Digest(sha256.Sum256(data))
+	if s.stored(m.Release, digest) {
 		return s, nil
 	}
 	if err := r.storeManifest(ctx, m.Release, data); err != nil {
 		return s, err
 	}
 	j := *s.Journal
-	j.Manifest = sha256.Sum256(data)
+	j.Manifest = digest
 	return r.writeJournal(ctx, s, j)
 }
 
-// stored reports whether the open journal says that data is stored as the
-// manifest of the release id.
-func (s State) stored(id ID, data []byte) bool {
-	return s.Journal != nil && s.Journal.Release == id && s.Journal.Manifest == sha256.Sum256(data)
+// stored reports whether the open journal says that the file with the digest is
+// stored as the manifest of the release id.
+func (s State) stored(id ID, digest site.Digest) bool {
+	return s.Journal != nil && s.Journal.Release == id && s.Journal.Manifest == digest
 }
 
 // Pending is the stored manifest of the run whose journal is open, which has
@@ -67,7 +70,7 @@ func (r *Record) Pending(ctx context.Context, s State) (Manifest, error) {
 	if s.Journal.Manifest.IsZero() {
 		return Manifest{}, fmt.Errorf("the run that makes release %s was interrupted before it had uploaded everything", s.Journal.Release)
 	}
-	return r.manifest(ctx, s.Journal.Release, s.Journal.Manifest)
+	return r.manifest(ctx, s.Journal.Release, s.Journal.Manifest, 0)
 }
 
 // Commit moves the pointer to the manifest m, whose file it stores unless Store
@@ -75,18 +78,22 @@ func (r *Record) Pending(ctx context.Context, s State) (Manifest, error) {
 // pointer stays, if another run moved it since s was read. A repeat with the
 // same values is safe.
 func (r *Record) Commit(ctx context.Context, s State, m Manifest, took time.Duration) (State, error) {
-	data, err := encodeManifest(m)
+	digest, err := manifestDigest(m)
 	if err != nil {
 		return s, err
 	}
-	if !s.stored(m.Release, data) {
+	if !s.stored(m.Release, digest) {
+		data, err := encodeManifest(m)
+		if err != nil {
+			return s, err
+		}
 		if err := r.storeManifest(ctx, m.Release, data); err != nil {
 			return s, err
 		}
 	}
 	p := Pointer{
 		Version: Version, Release: m.Release, Number: m.Number, Previous: s.LiveID(),
-		Manifest: sha256.Sum256(data), Created: m.Created, Objects: m.Site.Len(), Bytes: m.Site.Bytes(), Revision: m.About.Revision,
+		Manifest: digest, Created: m.Created, Objects: m.Site.Len(), Bytes: m.Site.Bytes(), Revision: m.About.Revision,
 		Seconds: took.Seconds(),
 		Month:   monthOf(m.Created), Paths: s.Current.PathsIn(m.Created) + m.About.Paths,
 	}

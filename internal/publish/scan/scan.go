@@ -34,8 +34,7 @@ import (
 // ErrEmpty: the folder holds nothing to publish.
 var ErrEmpty = errors.New("nothing to publish")
 
-// File is one file to publish, as it was when it was read. There may be
-// millions: 72 bytes each, and the bytes of the key.
+// File is one file to publish, as it was when it was read.
 type File struct {
 	Key      site.Key
 	Digest   site.Digest
@@ -74,7 +73,7 @@ func (o Options) jobs() int {
 // ErrEmpty. Unreadable files and folders, sockets, devices and links that leave
 // dir are an error that names up to ten of them, in the order of their names.
 // With an error there is no list.
-func Folder(ctx context.Context, dir string, opts Options) ([]File, error) {
+func Folder(ctx context.Context, dir string, opts Options) (*Files, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -91,7 +90,7 @@ func Folder(ctx context.Context, dir string, opts Options) ([]File, error) {
 		return nil, err
 	}
 	files, folders := flatten(top)
-	if len(files) == 0 {
+	if files.Len() == 0 {
 		return nil, fmt.Errorf("%w in %s", ErrEmpty, dir)
 	}
 	if err := newHasher(w, opts).all(files); err != nil {

@@ -17,6 +17,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -91,6 +92,7 @@ type Untouched struct {
 type Problem struct {
 	Changed   []Changed
 	Untouched []Untouched
+	Others    iter.Seq[Untouched] // if not nil, more of them, in any order: a site may be too large to list
 	Policy    Policy
 	// MaxPaths and MaxWildcards bound a cover; 0 means no bound. "/*" is one
 	// path and one wildcard, so there is always a cover.
@@ -158,7 +160,11 @@ func Prepare(p Problem) (Prepared, error) {
 		}
 	}
 	t := newTree(p)
-	t.count(p.Untouched)
+	t.count(slices.Values(p.Untouched))
+	if p.Others != nil {
+		t.count(p.Others)
+	}
+	t.accumulate()
 	return Prepared{t}, nil
 }
 
