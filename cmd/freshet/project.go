@@ -71,8 +71,9 @@ type scanning struct {
 	err      error
 }
 
-// startScan begins to read the site folder. Whoever starts it calls end.
-func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
+// startScan begins to read the site folder; found is as in scan.Options. Whoever
+// starts it calls end.
+func (a *app) startScan(ctx context.Context, p project, found func(files int)) (*scanning, error) {
 	dir, why, err := siteFolder(p)
 	if err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := scan.Options{Ignore: ignore, Cache: scanCache(p, dir), Rehash: a.rehash, Now: a.now}
+	opts := scan.Options{Ignore: ignore, Cache: scanCache(p, dir), Rehash: a.rehash, Now: a.now, Found: found}
 	ctx, stop := context.WithCancel(ctx)
 	s := &scanning{dir: dir, why: why, stop: stop, done: make(chan struct{})}
 	go func() {
@@ -118,7 +119,7 @@ func (s *scanning) end() {
 
 // scan reads the site folder.
 func (a *app) scan(ctx context.Context, p project) (files, error) {
-	s, err := a.startScan(ctx, p)
+	s, err := a.startScan(ctx, p, nil)
 	if err != nil {
 		return files{}, err
 	}

@@ -39,11 +39,35 @@ type publication struct {
 // memory than with Go's 100 for 0.1 s more of processor time.
 const heapGrowth = 30
 
+// A site of more files than largeSite lets the heap grow by less, so that what it
+// grows by stays what it is for that many, down to leastGrowth.
+const (
+	largeSite   = 200_000
+	leastGrowth = 10
+)
+
+// growth is heapGrowth for a site of so many files.
+func growth(files int) int {
+	if files <= largeSite {
+		return heapGrowth
+	}
+	return max(int(int64(heapGrowth)*largeSite/int64(files)), leastGrowth)
+}
+
+// collect sets how much the heap may grow for a site of so many files.
+func (a *app) collect(files int) {
+	if a.getenv("GOGC") == "" {
+		debug.SetGCPercent(growth(files))
+	}
+}
+
 // connect opens the target. The caller closes it.
 func (a *app) connect(ctx context.Context, p project, opts deploy.Options, access access) (*publication, error) {
-	if a.getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
-	}
+	a.collect(0)
+	return a.attach(ctx, p, opts, access)
+}
+
+func (a *app) attach(ctx context.Context, p project, opts deploy.Options, access access) (*publication, error) {
 	t, err := a.open(ctx, p, access)
 	if err != nil {
 		return nil, err
@@ -54,14 +78,15 @@ func (a *app) connect(ctx context.Context, p project, opts deploy.Options, acces
 // scanned is connect for a site that comes from its folder, which is read
 // meanwhile. The caller closes the publication.
 func (a *app) scanned(ctx context.Context, p project, opts deploy.Options, access access) (*publication, error) {
-	scanning, err := a.startScan(ctx, p)
+	a.collect(0)
+	scanning, err := a.startScan(ctx, p, a.collect)
 	if err != nil {
 		return nil, err
 	}
 	if scanning.why != "" {
 		a.tell("publishing %s: %s", scanning.why, scanning.dir)
 	}
-	pub, err := a.connect(ctx, p, opts, access)
+	pub, err := a.attach(ctx, p, opts, access)
 	if err != nil {
 		defer scanning.end()
 		if _, bad := scanning.wait(); bad != nil { // the site comes first, however slowly it is read
@@ -74,11 +99,12 @@ func (a *app) scanned(ctx context.Context, p project, opts deploy.Options, acces
 }
 
 // scannedSite is a job's Want: the site in the folder, once it is read.
-func (pub *publication) scannedSite(context.Context, release.State) (site.Manifest, deploy.Source, error) {
+func (pub *publication) scannedSite(_ context.Context, state release.State) (site.Manifest, deploy.Source, error) {
 	files, err := pub.scanning.wait()
 	if err != nil {
 		return site.Manifest{}, nil, err
 	}
+	files.manifest.ShareKeys(state.Live.Site) // nobody else has them yet
 	pub.files = files
 	return files.manifest, deploy.NewFiles(files.scanned), checkKeys(files.manifest, pub.target.prefix)
 }

@@ -75,7 +75,19 @@ func (e *etags) is(i int, etag string) bool {
 // put notes the ETag of the object i. room is how many objects there may be.
 func (e *etags) put(i int, etag string, room int) {
 	sum, ok := parseMD5(etag)
-	if ok && i >= len(e.md5) {
+	e.set(i, sum, room)
+	if !ok && etag != "" {
+		if e.others == nil {
+			e.others = map[int]string{}
+		}
+		e.others[i] = etag
+	}
+}
+
+// set is put for an MD5, or zeros for no ETag.
+func (e *etags) set(i int, sum [md5Bytes]byte, room int) {
+	none := sum == [md5Bytes]byte{}
+	if !none && i >= len(e.md5) {
 		if e.md5 == nil {
 			e.md5 = make([][md5Bytes]byte, 0, max(room, i+1))
 		}
@@ -84,13 +96,7 @@ func (e *etags) put(i int, etag string, room int) {
 	if i < len(e.md5) {
 		e.md5[i] = sum
 	}
-	switch {
-	case !ok && etag != "":
-		if e.others == nil {
-			e.others = map[int]string{}
-		}
-		e.others[i] = etag
-	case len(e.others) > 0:
+	if len(e.others) > 0 {
 		delete(e.others, i)
 	}
 }
@@ -159,6 +165,21 @@ func (d *Draft) SetETag(i int, etag string) {
 		d.etags, d.m.etags = true, d.m.etags.clone(d.m.Len())
 	}
 	d.m.etags.put(i, etag, d.m.Len())
+}
+
+// Take gives the object with the index i headers and ETag of the one that n has
+// at j.
+func (d *Draft) Take(i int, n Manifest, j int) {
+	_, headers := n.answers.get(j)
+	d.SetHeaders(i, headers)
+	if _, other := n.etags.others[j]; other || j >= len(n.etags.md5) {
+		d.SetETag(i, n.etags.get(j))
+		return
+	}
+	if !d.etags {
+		d.etags, d.m.etags = true, d.m.etags.clone(d.m.Len())
+	}
+	d.m.etags.set(i, n.etags.md5[j], d.m.Len())
 }
 
 // Manifest is the draft as it is. The Draft is not used any more.

@@ -131,6 +131,27 @@ func (m Manifest) SameAt(n Manifest, i int) bool {
 	return m.keys[i] == n.keys[i] && m.sizes[i] == n.sizes[i] && m.digests[i] == n.digests[i] && kind == k && headers == h
 }
 
+// AnswersLike is Object.SameAnswer for At(i) and the object of n with the index j.
+func (m Manifest) AnswersLike(i int, n Manifest, j int) bool {
+	_, headers := m.answers.get(i)
+	_, h := n.answers.get(j)
+	return m.digests[i] == n.digests[j] && (headers == h || headers.Get().Visible() == h.Get().Visible())
+}
+
+// ShareKeys lets go of the memory of those of m's keys that n has too, and takes
+// n's. It is for who alone uses m.
+func (m Manifest) ShareKeys(n Manifest) {
+	j := 0
+	for i, k := range m.keys {
+		for j < len(n.keys) && n.keys[j] < k {
+			j++
+		}
+		if j < len(n.keys) && n.keys[j] == k {
+			m.keys[i] = n.keys[j]
+		}
+	}
+}
+
 // Equal reports whether both list the same objects.
 func (m Manifest) Equal(n Manifest) bool {
 	if m.Len() != n.Len() {

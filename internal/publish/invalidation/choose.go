@@ -50,19 +50,18 @@ func Choose(p Problem) (Cover, error) {
 		return Cover{}, nil
 	}
 	changed := once(inOrder(p.Changed))
-	if scattered(changed) && !p.someUntouched() {
-		return p.Everything(), nil
+	if alike(changed) && !p.someUntouched() {
+		// One wildcard drops nothing and fewer than one item there cannot be: a
+		// site's first deploy need not search.
+		prefix := cover.Shared(string(changed[0].Path), string(changed[len(changed)-1].Path))
+		return price([]Path{Path(prefix + "*")}, []place{{}}, changed, nil), nil
 	}
 	return p.search(changed, inOrder(p.Untouched))
 }
 
-// scattered reports whether no prefix but "/" covers all of the changed URLs,
-// which are in order, and no tag does. Then, if nothing is untouched, "/*" is
-// what any search ends with: a site's first deploy need not search.
-func scattered(changed []URL) bool {
-	first, last := changed[0].Path, changed[len(changed)-1].Path
-	apart := first == "/" && len(changed) > 1 || len(first) > 1 && first[:2] != last[:2]
-	return apart && !slices.ContainsFunc(changed, func(u URL) bool { return u.Kind != "" })
+// alike reports whether there are several changed URLs and no tag covers any.
+func alike(changed []URL) bool {
+	return len(changed) > 1 && !slices.ContainsFunc(changed, func(u URL) bool { return u.Kind != "" })
 }
 
 // search finds the cover by the planner's methods. Both lists are in order.
@@ -104,7 +103,16 @@ func (u URL) untouched(classes map[site.Kind]cover.Class) cover.Untouched {
 // "/a" for a and for a/index.html, a cached answer may be either's, so that no
 // tag is relied on for it.
 func once(urls []URL) []URL {
-	var out []URL
+	twice := func(i int) bool { return i > 0 && urls[i].Path == urls[i-1].Path }
+	first := 0
+	for first < len(urls) && !twice(first) {
+		first++
+	}
+	if first == len(urls) {
+		return urls
+	}
+	out := slices.Clone(urls[:first])
+	urls = urls[first:]
 	for _, u := range urls {
 		if n := len(out); n == 0 || out[n-1].Path != u.Path {
 			out = append(out, u)

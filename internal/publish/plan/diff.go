@@ -157,7 +157,11 @@ func (d *differ) merge() {
 			d.surplus(have.observed())
 			have.next()
 		default:
-			d.both(i, have.observed())
+			if have.recorded() && want.AnswersLike(i, d.live.Site, have.at) {
+				d.still(i, have.at)
+			} else {
+				d.both(i, have.observed())
+			}
 			i++
 			have.next()
 		}
@@ -255,6 +259,15 @@ func (d *differ) both(i int, have Observed) {
 		d.keep(&s, have)
 	}
 	d.change(s)
+}
+
+// still is same for an object that the bucket holds as it is recorded, as most
+// are.
+func (d *differ) still(i, recorded int) {
+	d.unchanged++
+	if !d.fixed {
+		d.after.Take(i, d.live.Site, recorded)
+	}
 }
 
 // same is an object that stays as it is.

@@ -52,8 +52,11 @@ func found(have Observed, recorded site.Object) site.Object {
 // over have and did not get to it. It may have got to its headers: have stays
 // unknown if nothing but those could differ from want.
 func (d *differ) recall(have Observed, want site.Object) Observed {
+	if have.Known {
+		return have
+	}
 	recorded, _, ok := d.recorded(want.Key)
-	if have.Known || !ok || !holds(have, recorded) || recorded.Digest == want.Digest {
+	if !ok || !holds(have, recorded) || recorded.Digest == want.Digest {
 		return have
 	}
 	have.Object, have.Known = &recorded, true

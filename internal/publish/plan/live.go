@@ -51,6 +51,9 @@ func (l *Live) Holds(k site.Key) bool {
 	return ok
 }
 
+// empty reports whether the bucket holds nothing.
+func (l *Live) empty() bool { return l.walk().key() == "" }
+
 func (l *Live) sound(i int) bool { return i < len(l.Sound) && l.Sound[i] }
 
 // cursor stands at one object of the bucket after the other.

@@ -199,13 +199,14 @@ func (p *Plan) cover(distributions []Distribution, spend Spending, live *Live) {
 // untouched yields the own URL of everything in the bucket that is shown and
 // stays as it is.
 func (u *Purge) untouched(dist Distribution, live *Live) iter.Seq[invalidation.URL] {
-	changed := make(map[site.Key]bool, len(u.Changed))
-	paths := make(map[site.URLPath]bool, len(u.Changed))
-	for _, c := range u.Changed {
-		changed[c.Object], paths[c.Path] = true, true
-	}
+	changed, paths := map[site.Key]bool{}, map[site.URLPath]bool{}
 	tags := tagger{}
 	return func(yield func(invalidation.URL) bool) {
+		if len(changed) == 0 && !live.empty() { // a first deploy does without
+			for _, c := range u.Changed {
+				changed[c.Object], paths[c.Path] = true, true
+			}
+		}
 		for have := range live.All() {
 			o := have.Object
 			path, shown := dist.View.Own(o.Key)
@@ -243,17 +244,7 @@ func (u *Purge) choose(dist Distribution, spend Spending, share int, live *Live)
 // changed lists every URL of a distribution whose answer changes.
 func (d *differ) changed(dist Distribution, steps []Step) []invalidation.URL {
 	out := make([]invalidation.URL, 0, len(steps)+len(d.disturbed))
-	at := make(map[site.URLPath]int, cap(out))
-	add := func(u invalidation.URL) {
-		i, seen := at[u.Path]
-		if !seen {
-			at[u.Path] = len(out)
-			out = append(out, u)
-			return
-		}
-		// Caches may hold either answer, so that neither's tags reach for sure.
-		out[i].Kind, out[i].Variants = "", out[i].Variants || u.Variants
-	}
+	add := func(u invalidation.URL) { out = append(out, u) }
 	tags := tagger{}
 	for _, s := range steps {
 		if s.Op == OpRetire {
@@ -274,6 +265,39 @@ func (d *differ) changed(dist Distribution, steps []Step) []invalidation.URL {
 			if u.Distribution == dist.ID || u.Distribution == "" {
 				add(invalidation.URL{Path: u.Path, Object: u.Key, Why: "left over from release " + string(j.Release), Variants: u.Variants})
 			}
+		}
+	}
+	return merged(out)
+}
+
+// merged is urls with each path once, in their order: as the first that has it.
+func merged(urls []invalidation.URL) []invalidation.URL {
+	order := make([]int32, len(urls)) // a map would be larger than urls
+	for i := range order {
+		order[i] = int32(i)
+	}
+	byPath := func(a, b int32) int { return cmp.Or(cmp.Compare(urls[a].Path, urls[b].Path), cmp.Compare(a, b)) }
+	if !slices.IsSortedFunc(order, byPath) {
+		slices.SortFunc(order, byPath)
+	}
+	gone := map[int32]bool{}
+	for i, first := 1, 0; i < len(order); i++ {
+		if urls[order[i]].Path != urls[order[first]].Path {
+			first = i
+			continue
+		}
+		// Caches may hold either answer, so that neither's tags reach for sure.
+		kept := &urls[order[first]]
+		kept.Kind, kept.Variants = "", kept.Variants || urls[order[i]].Variants
+		gone[order[i]] = true
+	}
+	if len(gone) == 0 {
+		return urls
+	}
+	out := urls[:0]
+	for i, u := range urls {
+		if !gone[int32(i)] {
+			out = append(out, u)
 		}
 	}
 	return out

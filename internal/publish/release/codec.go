@@ -46,15 +46,10 @@ const objectsList = `"objects":[`
 // encodeManifest gives the same bytes for the same manifest.
 func encodeManifest(m Manifest) ([]byte, error) {
 	var out bytes.Buffer
-	out.Grow(m.Site.Len() * mostPacked) // else it is in memory twice when it grows
+	out.Grow(m.Site.Len() * usuallyPacked) // else it is in memory twice when it grows
 	err := packManifest(&out, m)
 	return out.Bytes(), err
 }
-
-// mostPacked is a little more than what one object takes when it is packed, in
-// bytes, if its key has much in common with the one before: digest and ETag are
-// random.
-const mostPacked = usuallyPacked + 12
 
 // manifestDigest is the SHA-256 of what encodeManifest gives.
 func manifestDigest(m Manifest) (site.Digest, error) {
@@ -222,8 +217,9 @@ func readObjects(r *bufio.Reader, about int) (m site.Manifest, tail []byte, err 
 	}
 }
 
-// What one object takes when it is packed, in bytes. leastPacked is its digest,
-// which is random: nothing can make a reader ask for more memory than that means.
+// What one object takes when it is packed, in bytes. Digest and ETag are random
+// and take 48; keys have much in common with the ones before. What is less than
+// the digest is not believed: nothing can make a reader ask for more memory.
 const (
 	usuallyPacked = 64
 	leastPacked   = 32

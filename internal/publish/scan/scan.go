@@ -53,6 +53,8 @@ type Options struct {
 	// Progress, if not nil, is called after each file, from several goroutines
 	// at once: a call may bring less than the one before.
 	Progress func(files int, bytes int64)
+	// Found, if not nil, is told how many files there are before they are read.
+	Found func(files int)
 	// Cache is the file that remembers digests from scan to scan. "" means none.
 	// Its folder is made if need be; where it cannot be written, every scan reads
 	// every file.
@@ -93,6 +95,10 @@ func Folder(ctx context.Context, dir string, opts Options) (*Files, error) {
 	if files.Len() == 0 {
 		return nil, fmt.Errorf("%w in %s", ErrEmpty, dir)
 	}
+	if opts.Found != nil {
+		opts.Found(files.Len())
+	}
+	files.prepare()
 	if err := newHasher(w, opts).all(files); err != nil {
 		return nil, err
 	}

@@ -297,7 +297,6 @@ func flatten(top *folder) (files *Files, folders []*folder) {
 	top.each(func(*folder) { nd++ }, func(item) { nf++ }, func(*folder) {})
 	files, folders = newFiles(top.at, nf), make([]*folder, 0, nd)
 	top.each(func(f *folder) { folders = append(folders, f) }, func(it item) { files.add(it) }, func(f *folder) { f.items = nil })
-	files.prepare()
 	return files, folders
 }
 

@@ -234,6 +234,9 @@ func writable(s string, n int) int {
 	return n
 }
 
+// Shared is the longest prefix of both URLs that can stand before a "*".
+func Shared(a, b string) string { return a[:writable(a, shared(a, b))] }
+
 // exact reports whether a path can name the URL s and nothing else. A "*" at
 // the end would be a wildcard.
 func exact(s string) bool {
