@@ -102,8 +102,12 @@ func (m Manifest) All() iter.Seq[Object] {
 	}
 }
 
-// Objects is a list of All, which takes more memory than the Manifest does.
+// Objects is a list of All, which takes more memory than the Manifest does; nil
+// for none.
 func (m Manifest) Objects() []Object {
+	if m.Len() == 0 {
+		return nil
+	}
 	out := make([]Object, m.Len())
 	for i := range out {
 		out[i] = m.At(i)
