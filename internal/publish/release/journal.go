@@ -23,7 +23,11 @@ func (r *Record) Begin(ctx context.Context, s State, j Journal) (State, error) {
 
 func (r *Record) writeJournal(ctx context.Context, s State, j Journal) (State, error) {
 	j.Version = Version
-	tag, err := r.putJSON(ctx, journalFile, j, unchanged(s.journalTag))
+	data, err := encodeJournal(j)
+	if err != nil {
+		return s, err
+	}
+	tag, err := r.put(ctx, r.key(journalFile), data, unchanged(s.journalTag))
 	if err != nil {
 		return s, fmt.Errorf("write the journal: %w", moved(err))
 	}
