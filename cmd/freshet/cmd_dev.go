@@ -233,7 +233,7 @@ func (d *developer) deploy(ctx context.Context) (dev.Published, error) {
 	if err := d.open(ctx, quiet); err != nil {
 		return dev.Published{}, err
 	}
-	scanning, err := quiet.startScan(ctx, d.project)
+	scanning, err := quiet.startScan(ctx, d.project, nil)
 	if err != nil {
 		return dev.Published{}, err
 	}

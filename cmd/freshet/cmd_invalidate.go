@@ -180,7 +180,7 @@ func shellTrap(args []string, f invalidateFlags) error {
 // liveURLs are the viewer URLs of everything in the bucket that d shows.
 func liveURLs(d distribution, live plan.Live) []invalidation.URL {
 	var out []invalidation.URL
-	for _, o := range live.Objects {
+	for o := range live.All() {
 		kind := o.Object.Kind
 		if d.TagHeader == "" || o.Object.Headers.Get().TagHeader != d.TagHeader {
 			kind = ""

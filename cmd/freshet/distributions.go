@@ -201,17 +201,18 @@ func (t *target) forEngine() []deploy.Distribution {
 	return out
 }
 
-// forPlan is what the plan needs of them; objects is the site, among which
-// error pages are looked for.
-func (t *target) forPlan(objects []site.Object) []plan.Distribution {
+// forPlan is what the plan needs of them; m is the site, among which error pages
+// are looked for.
+func (t *target) forPlan(m site.Manifest) []plan.Distribution {
 	var out []plan.Distribution
 	for _, d := range t.distributions {
 		one := plan.Distribution{ID: d.ID, View: d.view, TagHeader: d.TagHeader, ErrorPages: map[site.Key]float64{}}
-		for _, o := range objects {
-			path, shown := d.view.Own(o.Key)
+		for i := 0; i < m.Len() && len(d.ErrorPages) > 0; i++ {
+			key := m.KeyAt(i)
+			path, shown := d.view.Own(key)
 			for _, page := range d.ErrorPages {
 				if shown && page.Page == string(path) {
-					one.ErrorPages[o.Key] = max(one.ErrorPages[o.Key], page.MinTTL.Seconds())
+					one.ErrorPages[key] = max(one.ErrorPages[key], page.MinTTL.Seconds())
 				}
 			}
 		}

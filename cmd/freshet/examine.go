@@ -83,13 +83,13 @@ func (d distribution) examined(ctx context.Context, t *target) (doctor.Distribut
 }
 
 // readerOf opens scanned files by their keys.
-func readerOf(scanned []scan.File) func(site.Key) ([]byte, error) {
+func readerOf(scanned *scan.Files) func(site.Key) ([]byte, error) {
 	return func(key site.Key) (data []byte, err error) {
-		i, ok := slices.BinarySearchFunc(scanned, key, func(f scan.File, k site.Key) int { return strings.Compare(string(f.Key), string(k)) })
+		found, ok := scanned.Find(key)
 		if !ok {
 			return nil, fmt.Errorf("read %s: %w", key, os.ErrNotExist)
 		}
-		file, err := scanned[i].Open()
+		file, err := found.Open()
 		if err != nil {
 			return nil, err
 		}

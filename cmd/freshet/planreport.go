@@ -85,14 +85,14 @@ func (pub *publication) marked() []report.Object {
 		}
 	}
 	dropped := pub.dropped(marks)
-	for _, o := range pub.plan.Site.Objects() {
+	for o := range pub.plan.Site.All() {
 		mark := marks[o.Key]
 		if dropped[o.Key] {
 			mark = report.MarkDropped
 		}
 		add(o, mark)
 	}
-	for _, o := range pub.live.Objects {
+	for o := range pub.live.All() {
 		mark, changed := marks[o.Object.Key]
 		if !changed && !o.Ours {
 			mark = report.MarkForeign
@@ -111,7 +111,7 @@ func (pub *publication) dropped(marks map[site.Key]report.Mark) map[site.Key]boo
 			continue
 		}
 		var untouched []invalidation.URL
-		for _, o := range pub.plan.Site.Objects() {
+		for o := range pub.plan.Site.All() {
 			path, shown := pub.target.distributions[i].view.Own(o.Key)
 			if _, changed := marks[o.Key]; !shown || changed {
 				continue

@@ -66,7 +66,7 @@ func noFolder(dir string) error {
 type files struct {
 	dir      string
 	why      string // "its output folder public/"; "" where the config names it
-	scanned  []scan.File
+	scanned  *scan.Files
 	manifest site.Manifest
 }
 
@@ -80,8 +80,9 @@ type scanning struct {
 	err      error
 }
 
-// startScan begins to read the site folder. Whoever starts it calls end.
-func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
+// startScan begins to read the site folder; found is as in scan.Options. Whoever
+// starts it calls end.
+func (a *app) startScan(ctx context.Context, p project, found func(files int)) (*scanning, error) {
 	dir, why, err := siteFolder(p)
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := scan.Options{Ignore: ignore, Cache: scanCache(p, dir), Rehash: a.rehash, Now: a.now}
+	opts := scan.Options{Ignore: ignore, Cache: scanCache(p, dir), Rehash: a.rehash, Now: a.now, Found: found}
 	ctx, stop := context.WithCancel(ctx)
 	s := &scanning{dir: dir, why: why, first: "build the site first", stop: stop, done: make(chan struct{})}
 	if p.Build.Command != "" {
@@ -105,7 +106,7 @@ func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
 		defer close(s.done)
 		s.err = crash.Guard(func() (err error) { s.files, err = s.read(ctx, opts, set); return err })()
 		if s.err == nil {
-			n, bytes := len(s.files.scanned), s.files.manifest.Bytes()
+			n, bytes := s.files.manifest.Len(), s.files.manifest.Bytes()
 			a.event(deploy.Event{Stage: ui.StageScan, Done: n, Total: n, DoneBytes: bytes, TotalBytes: bytes, Finished: true})
 		}
 	}()
@@ -118,13 +119,7 @@ func (s *scanning) read(ctx context.Context, opts scan.Options, set rules.Set) (
 	if err != nil {
 		return files{}, s.explain(ctx, err)
 	}
-	objects := make([]site.Object, len(scanned))
-	for i, f := range scanned {
-		kind, headers := set.Describe(f.Key)
-		objects[i] = site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: site.Share(headers)}
-	}
-	manifest, err := site.NewManifest(objects)
-	return files{s.dir, s.why, scanned, manifest}, err
+	return files{s.dir, s.why, scanned, scanned.Manifest(set.Describe)}, nil
 }
 
 // explain says what to do about a folder that cannot be read whole.
@@ -153,7 +148,7 @@ func (s *scanning) end() {
 
 // scan reads the site folder.
 func (a *app) scan(ctx context.Context, p project) (files, error) {
-	s, err := a.startScan(ctx, p)
+	s, err := a.startScan(ctx, p, nil)
 	if err != nil {
 		return files{}, err
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/user"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/freshet/freshet/internal/presence"
@@ -41,11 +40,35 @@ type publication struct {
 // memory than with Go's 100 for 0.1 s more of processor time.
 const heapGrowth = 30
 
+// A site of more files than largeSite lets the heap grow by less, so that what it
+// grows by stays what it is for that many, down to leastGrowth.
+const (
+	largeSite   = 200_000
+	leastGrowth = 10
+)
+
+// growth is heapGrowth for a site of so many files.
+func growth(files int) int {
+	if files <= largeSite {
+		return heapGrowth
+	}
+	return max(int(int64(heapGrowth)*largeSite/int64(files)), leastGrowth)
+}
+
+// collect sets how much the heap may grow for a site of so many files.
+func (a *app) collect(files int) {
+	if a.getenv("GOGC") == "" {
+		debug.SetGCPercent(growth(files))
+	}
+}
+
 // connect opens the target. The caller closes it.
 func (a *app) connect(ctx context.Context, p project, opts deploy.Options, access access) (*publication, error) {
-	if a.getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
-	}
+	a.collect(0)
+	return a.attach(ctx, p, opts, access)
+}
+
+func (a *app) attach(ctx context.Context, p project, opts deploy.Options, access access) (*publication, error) {
 	t, err := a.open(ctx, p, access)
 	if err != nil {
 		return nil, err
@@ -56,14 +79,15 @@ func (a *app) connect(ctx context.Context, p project, opts deploy.Options, acces
 // scanned is connect for a site that comes from its folder, which is read
 // meanwhile. The caller closes the publication.
 func (a *app) scanned(ctx context.Context, p project, opts deploy.Options, access access) (*publication, error) {
-	scanning, err := a.startScan(ctx, p)
+	a.collect(0)
+	scanning, err := a.startScan(ctx, p, a.collect)
 	if err != nil {
 		return nil, err
 	}
 	if scanning.why != "" {
 		a.tell("publishing %s: %s", scanning.why, scanning.dir)
 	}
-	pub, err := a.connect(ctx, p, opts, access)
+	pub, err := a.attach(ctx, p, opts, access)
 	if err != nil {
 		defer scanning.end()
 		if _, bad := scanning.wait(); bad != nil { // the site comes first, however slowly it is read
@@ -84,14 +108,28 @@ func (pub *publication) scannedSite(ctx context.Context, state release.State) (s
 	if err != nil {
 		return site.Manifest{}, nil, err
 	}
+	files.manifest.ShareKeys(state.Live.Site) // nobody else has them yet
 	pub.files = files
-	if !slices.EqualFunc(files.manifest.Objects(), state.Live.Site.Objects(), sameBytes) {
+	if !sameBytes(files.manifest, state.Live.Site) {
 		pub.countEarly(ctx)
 	}
 	return files.manifest, deploy.NewFiles(files.scanned), checkKeys(files.manifest, pub.target.prefix)
 }
 
-func sameBytes(a, b site.Object) bool { return a.Key == b.Key && a.Digest == b.Digest }
+// sameBytes reports whether both have the same keys with the same bytes.
+func sameBytes(a, b site.Manifest) bool {
+	if a.Len() != b.Len() {
+		return false
+	}
+	for i := range a.Len() {
+		one, _ := a.AnswerAt(i)
+		other, _ := b.AnswerAt(i)
+		if a.KeyAt(i) != b.KeyAt(i) || one != other {
+			return false
+		}
+	}
+	return true
+}
 
 // close ends what is still under way.
 func (pub *publication) close() error {
@@ -105,10 +143,10 @@ func (pub *publication) close() error {
 // checkKeys makes sure, before anything is sent, that every key still fits
 // with the target's prefix in front.
 func checkKeys(m site.Manifest, prefix string) error {
-	for _, o := range m.Objects() {
-		if n := len(prefix) + len(o.Key); n > site.MaxKeyBytes {
+	for i := range m.Len() {
+		if n := len(prefix) + len(m.KeyAt(i)); n > site.MaxKeyBytes {
 			return refused("shorten the name or the prefix; `freshet plan` shows when all fit",
-				"%s: the key has %d bytes with the prefix %s, S3 takes %d; nothing was sent", o.Key, n, prefix, site.MaxKeyBytes)
+				"%s: the key has %d bytes with the prefix %s, S3 takes %d; nothing was sent", m.KeyAt(i), n, prefix, site.MaxKeyBytes)
 		}
 	}
 	return nil
@@ -143,6 +181,7 @@ func (pub *publication) decide(ctx context.Context, live plan.Live, want site.Ma
 		if err := pub.count(ctx, &input.Spending); err != nil {
 			return plan.Plan{}, err
 		}
+		pub.plan = plan.Plan{} // it may be large
 		pub.plan = how(input)
 	}
 	return pub.plan, nil
@@ -150,7 +189,7 @@ func (pub *publication) decide(ctx context.Context, live plan.Live, want site.Ma
 
 func (pub *publication) input(want site.Manifest, spend plan.Spending) plan.Input {
 	return plan.Input{
-		Site: want, Live: pub.live, Now: pub.made, Distributions: pub.target.forPlan(want.Objects()), Spending: spend,
+		Site: want, Live: pub.live, Now: pub.made, Distributions: pub.target.forPlan(want), Spending: spend,
 		Retain: pub.project.Retain,
 	}
 }

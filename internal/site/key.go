@@ -76,8 +76,16 @@ func DirURLPath(dir string) URLPath { return URLPath("/" + escape(dir)) }
 
 func escape(s string) string {
 	const hexDigits = "0123456789ABCDEF"
+	raw := 0
+	for raw < len(s) && staysRaw(s[raw]) {
+		raw++
+	}
+	if raw == len(s) {
+		return s
+	}
 	var b strings.Builder
-	for i := 0; i < len(s); i++ {
+	b.WriteString(s[:raw])
+	for i := raw; i < len(s); i++ {
 		if c := s[i]; staysRaw(c) {
 			b.WriteByte(c)
 		} else {

@@ -81,7 +81,7 @@ func (e *Env) deploy(ctx context.Context, kill func()) (deploy.Result, error) {
 	return res, err
 }
 
-func (e *Env) scan(ctx context.Context) ([]scan.File, site.Manifest, error) {
+func (e *Env) scan(ctx context.Context) (*scan.Files, site.Manifest, error) {
 	files, err := scan.Folder(ctx, e.Dir, scan.Options{})
 	if err != nil {
 		return nil, site.Manifest{}, err
@@ -90,13 +90,7 @@ func (e *Env) scan(ctx context.Context) ([]scan.File, site.Manifest, error) {
 	if err != nil {
 		return nil, site.Manifest{}, err
 	}
-	objects := make([]site.Object, len(files))
-	for i, f := range files {
-		kind, headers := set.Describe(f.Key)
-		objects[i] = site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: site.Share(headers)}
-	}
-	want, err := site.NewManifest(objects)
-	return files, want, err
+	return files, files.Manifest(set.Describe), nil
 }
 
 // engine connects to the target.
@@ -142,9 +136,9 @@ func (v *oneByOne) Ask(ctx context.Context, path site.URLPath) (remote.Answer, e
 
 // remember notes what viewers must get from now on, and what they must not get
 // any more.
-func (e *Env) remember(want site.Manifest, files []scan.File) {
-	next := make(map[site.Key]published, len(files))
-	for _, f := range files {
+func (e *Env) remember(want site.Manifest, files *scan.Files) {
+	next := make(map[site.Key]published, files.Len())
+	for f := range files.All() {
 		o, _ := want.Lookup(f.Key)
 		body, err := os.ReadFile(filepath.Join(e.Dir, filepath.FromSlash(string(f.Key))))
 		if err != nil {

@@ -41,7 +41,7 @@ func (e *Engine) observe(ctx context.Context, want Want) (live plan.Live, m site
 	g.Go(func() error {
 		return e.patient(gctx, nil, func() (err error) { m, source, err = want(gctx, live.State); return err })
 	})
-	g.Go(func() (err error) { live.Objects, err = e.survey(gctx, live.State); return err })
+	g.Go(func() (err error) { live.Sound, live.Objects, err = e.survey(gctx, live.State); return err })
 	if err := g.Wait(); err != nil {
 		return plan.Live{}, m, nil, err
 	}

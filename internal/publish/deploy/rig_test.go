@@ -150,14 +150,8 @@ func scanned(ctx context.Context, dir string, configured []rules.Rule) (v versio
 	if err != nil {
 		return v, err
 	}
-	var objects []site.Object
-	for _, f := range files {
-		kind, h := set.Describe(f.Key)
-		objects = append(objects, site.Object{Key: f.Key, Size: f.Size, Digest: f.Digest, Kind: kind, Headers: site.Share(h)})
-	}
-	v.source = deploy.NewFiles(files)
-	v.want, err = site.NewManifest(objects)
-	return v, err
+	v.source, v.want = deploy.NewFiles(files), files.Manifest(set.Describe)
+	return v, nil
 }
 
 // machine is a run's own copy of everything but the cloud.

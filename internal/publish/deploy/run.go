@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/freshet/freshet/internal/publish/plan"
@@ -169,6 +170,7 @@ func (r *run) intent() release.Journal {
 		Release: p.Release, Number: p.Number, Base: p.Base, Started: r.began.UTC(), Writer: r.opts.Lock.Writer,
 		Site: plan.Fingerprint(p.Site), Revision: r.revision, Restores: p.Restores,
 	}
+	j.Touched = make([]site.Key, 0, len(p.Steps)) // a first deploy's are many
 	for _, s := range p.Steps {
 		if s.Op != plan.OpRetire {
 			j.Touched = append(j.Touched, s.Object.Key)
@@ -180,6 +182,7 @@ func (r *run) intent() release.Journal {
 		j.Overwritten = joined(old.Overwritten, j.Overwritten)
 	}
 	for _, purge := range p.Purges {
+		j.Pending = slices.Grow(j.Pending, len(purge.Changed))
 		for _, u := range purge.Changed {
 			j.Pending = append(j.Pending, release.PendingURL{Distribution: purge.Distribution, Path: u.Path, Key: u.Object, Variants: u.Variants})
 		}

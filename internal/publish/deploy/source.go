@@ -1,14 +1,12 @@
 package deploy
 
 import (
-	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
@@ -27,23 +25,14 @@ type Source interface {
 }
 
 // Files are scanned files.
-type Files struct{ scanned []scan.File } // in key order
+type Files struct{ scanned *scan.Files }
 
 // NewFiles takes over what a scan has found.
-func NewFiles(scanned []scan.File) Files { return Files{scanned} }
-
-// file finds the file with the key.
-func (f Files) file(k site.Key) (scan.File, bool) {
-	i, ok := slices.BinarySearchFunc(f.scanned, k, func(f scan.File, k site.Key) int { return cmp.Compare(f.Key, k) })
-	if !ok {
-		return scan.File{}, false
-	}
-	return f.scanned[i], true
-}
+func NewFiles(scanned *scan.Files) Files { return Files{scanned} }
 
 // write sends one file. The store refuses bytes that are not those scanned.
 func (f Files) write(ctx context.Context, store remote.Store, o site.Object) (etag string, err error) {
-	scanned, ok := f.file(o.Key)
+	scanned, ok := f.scanned.Find(o.Key)
 	if !ok || scanned.Digest != o.Digest {
 		return "", errors.New("the file is not the one that was planned; run the command again")
 	}
@@ -56,7 +45,7 @@ func (f Files) write(ctx context.Context, store remote.Store, o site.Object) (et
 }
 
 func (f Files) hasMD5(key site.Key, sum string) (same bool, err error) {
-	scanned, _ := f.file(key) // a missing one cannot be opened
+	scanned, _ := f.scanned.Find(key) // a missing one cannot be opened
 	file, err := scanned.Open()
 	if err != nil {
 		return false, err

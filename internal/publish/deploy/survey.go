@@ -25,54 +25,64 @@ const rangeKeys = 950
 // bucket after one key and up to another.
 type stretch struct {
 	after, upTo site.Key // "" is the beginning, or the end
-	site        []site.Object
+	site        site.Manifest
+	from, to    int // of site, as far as it is of the stretch
 	retired     []release.Retired
+}
+
+// entry is one object of the record.
+type entry struct {
+	key     site.Key
+	at      int          // in the site; below 0 for a retired one,
+	retired *site.Object // which this is
 }
 
 // stretches cuts the record where a listing is to be cut, into parts of n keys.
 func stretches(m release.Manifest, n int) []stretch {
-	rest := stretch{site: m.Site.Objects(), retired: m.Retired}
+	rest := stretch{site: m.Site, to: m.Site.Len(), retired: m.Retired}
 	var out []stretch
-	for len(rest.site)+len(rest.retired) > n {
-		from := rest
+	for rest.to-rest.from+len(rest.retired) > n {
+		part := rest
 		for range n {
-			rest.after = rest.next().Key
+			e, _ := rest.next()
+			rest.after = e.key
 		}
-		out = append(out, stretch{
-			from.after, rest.after, from.site[:len(from.site)-len(rest.site)], from.retired[:len(from.retired)-len(rest.retired)],
-		})
+		part.upTo, part.to, part.retired = rest.after, rest.from, part.retired[:len(part.retired)-len(rest.retired)]
+		out = append(out, part)
 	}
 	return append(out, rest)
 }
 
-// next takes the first object off s; nil for none.
-func (s *stretch) next() *site.Object {
+// next takes the first object off s; ok is false where there is none.
+func (s *stretch) next() (e entry, ok bool) {
 	switch {
-	case len(s.site) > 0 && (len(s.retired) == 0 || s.site[0].Key <= s.retired[0].Key):
-		o := &s.site[0]
-		s.site = s.site[1:]
-		if len(s.retired) > 0 && s.retired[0].Key == o.Key {
+	case s.from < s.to && (len(s.retired) == 0 || s.site.KeyAt(s.from) <= s.retired[0].Key):
+		e = entry{key: s.site.KeyAt(s.from), at: s.from}
+		s.from++
+		if len(s.retired) > 0 && s.retired[0].Key == e.key {
 			s.retired = s.retired[1:] // the site's counts
 		}
-		return o
+		return e, true
 	case len(s.retired) > 0:
-		o := &s.retired[0].Object
+		e = entry{s.retired[0].Key, -1, &s.retired[0].Object}
 		s.retired = s.retired[1:]
-		return o
+		return e, true
 	}
-	return nil
+	return e, false
 }
 
 // survey lists the bucket, in as many ranges at once as the record suggests, and
 // holds it against the record: an object is known where both agree and no
 // interrupted run has touched it. Listed and compared in passing, a bucket of
-// any size needs memory for what differs alone.
-func (e *Engine) survey(ctx context.Context, state release.State) ([]plan.Observed, error) {
+// any size needs memory for what differs alone: sound and found are those of
+// plan.Live.
+func (e *Engine) survey(ctx context.Context, state release.State) (sound []bool, found []plan.Observed, err error) {
+	sound = make([]bool, state.Live.Site.Len())
 	if e.opts.TrustRecord && state.Current != nil && state.Journal == nil {
-		return recorded(state.Live), nil
+		return sound, recorded(state.Live, sound), nil
 	}
 	parts := stretches(state.Live, rangeKeys)
-	found := make([][]plan.Observed, len(parts))
+	others := make([][]plan.Observed, len(parts))
 	lacking := make([][]site.Key, len(parts))
 	touched := reached(state.Journal)
 	progress := &tally{report: e.report}
@@ -80,23 +90,28 @@ func (e *Engine) survey(ctx context.Context, state release.State) ([]plan.Observ
 	g.SetLimit(e.opts.Jobs)
 	for i, part := range parts {
 		g.Go(func() (err error) {
-			found[i], lacking[i], err = e.list(gctx, part, touched, progress)
+			others[i], lacking[i], err = e.list(gctx, part, sound, touched, progress)
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	progress.finish()
-	return e.unlisted(ctx, slices.Concat(found...), slices.Concat(lacking...), state.Live, touched)
+	found, err = e.unlisted(ctx, slices.Concat(others...), slices.Concat(lacking...), state.Live, touched)
+	return sound, found, err
 }
 
 // recorded is what the bucket holds if nobody but freshet has written to it.
-func recorded(m release.Manifest) []plan.Observed {
-	rest := stretch{site: m.Site.Objects(), retired: m.Retired}
-	out := make([]plan.Observed, 0, len(rest.site)+len(rest.retired))
-	for o := rest.next(); o != nil; o = rest.next() {
-		out = append(out, plan.Observed{Object: o, Known: true, Ours: true})
+func recorded(m release.Manifest, sound []bool) []plan.Observed {
+	rest := stretch{site: m.Site, to: m.Site.Len(), retired: m.Retired}
+	var out []plan.Observed
+	for e, ok := rest.next(); ok; e, ok = rest.next() {
+		if e.at >= 0 {
+			sound[e.at] = true
+		} else {
+			out = append(out, plan.Observed{Object: e.retired, Known: true, Ours: true})
+		}
 	}
 	return out
 }
@@ -104,19 +119,20 @@ func recorded(m release.Manifest) []plan.Observed {
 // errEnough ends a listing at the end of its stretch.
 var errEnough = errors.New("the stretch ends here")
 
-// list lists and compares one stretch. lacking are the keys that the record
-// names and the listing does not.
-func (e *Engine) list(ctx context.Context, s stretch, touched touched, progress *tally) (found []plan.Observed, lacking []site.Key, err error) {
+// list lists and compares one stretch, and marks what is sound. lacking are the
+// keys that the record names and the listing does not.
+func (e *Engine) list(ctx context.Context, s stretch, sound []bool, touched touched, progress *tally) (found []plan.Observed, lacking []site.Key, err error) {
 	err = e.patient(ctx, nil, func() error {
-		c := comparison{stretch: s, touched: touched, found: make([]plan.Observed, 0, len(s.site)+len(s.retired))}
+		clear(sound[s.from:s.to]) // of what a try before has seen
+		c := comparison{stretch: s, touched: touched, sound: sound}
 		err := e.store.List(ctx, "", string(s.after), func(page []remote.Info) error {
-			before := len(c.found)
+			before := c.seen
 			err := c.page(page)
-			progress.add(len(c.found) - before)
+			progress.add(c.seen - before)
 			return err
 		})
 		if err != nil && !errors.Is(err, errEnough) {
-			progress.add(-len(c.found))
+			progress.add(-c.seen)
 			return fmt.Errorf("list %s: %w", e.store, err)
 		}
 		c.pass("")
@@ -130,8 +146,10 @@ func (e *Engine) list(ctx context.Context, s stretch, touched touched, progress 
 type comparison struct {
 	stretch
 	touched touched
+	sound   []bool // of the whole site
 	found   []plan.Observed
 	lacking []site.Key
+	seen    int // objects
 }
 
 // page takes the next objects; errEnough says that the rest of the listing is
@@ -142,7 +160,7 @@ func (c *comparison) page(infos []remote.Info) error {
 			return errEnough
 		}
 		if !infos[i].Key.IsState() {
-			c.found = append(c.found, observed(infos[i], c.pass(infos[i].Key), c.touched))
+			c.see(infos[i])
 		}
 	}
 	if n := len(infos); c.upTo != "" && n > 0 && infos[n-1].Key == c.upTo {
@@ -151,18 +169,36 @@ func (c *comparison) page(infos []remote.Info) error {
 	return nil
 }
 
+// see compares one object.
+func (c *comparison) see(info remote.Info) {
+	c.seen++
+	e, ok := c.pass(info.Key)
+	var recorded *site.Object
+	switch {
+	case ok && e.at < 0:
+		recorded = e.retired
+	case ok && c.site.Holds(e.at, info.Size, info.ETag) && !c.touched.reached(info):
+		c.sound[e.at] = true
+		return
+	case ok:
+		o := c.site.At(e.at)
+		recorded = &o
+	}
+	c.found = append(c.found, observed(info, recorded, c.touched))
+}
+
 // pass moves on to key, or with "" to the end, and returns what is recorded
-// under it; nil for nothing.
-func (c *comparison) pass(key site.Key) *site.Object {
+// under it; ok is false for nothing.
+func (c *comparison) pass(key site.Key) (e entry, ok bool) {
 	for rest := c.stretch; ; c.stretch = rest {
-		switch o := rest.next(); {
-		case o == nil || key != "" && o.Key > key:
-			return nil
-		case o.Key == key:
+		switch e, ok = rest.next(); {
+		case !ok || key != "" && e.key > key:
+			return e, false
+		case e.key == key:
 			c.stretch = rest
-			return o
+			return e, true
 		default:
-			c.lacking = append(c.lacking, o.Key)
+			c.lacking = append(c.lacking, e.key)
 		}
 	}
 }

@@ -20,21 +20,32 @@ func TestSurvey(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		live, bucket, journal := drawWorld(t)
 		want, missing := bruteForce(live, bucket, reached(journal))
-		var got []plan.Observed
+		now := plan.Live{Sound: make([]bool, live.Site.Len())}
+		now.State.Live = live
 		var lacking []site.Key
 		for _, s := range stretches(live, rapid.IntRange(1, 5).Draw(t, "range")) {
-			c := comparison{stretch: s, touched: reached(journal)}
+			c := comparison{stretch: s, touched: reached(journal), sound: now.Sound}
 			listPages(bucket, s.after, rapid.IntRange(1, 4).Draw(t, "page"), c.page)
 			c.pass("")
-			got, lacking = append(got, c.found...), append(lacking, c.lacking...)
+			now.Objects, lacking = append(now.Objects, c.found...), append(lacking, c.lacking...)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, all(now)); diff != "" {
 			t.Errorf("found (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff(missing, lacking); diff != "" {
 			t.Errorf("lacking (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// all is what is live in a list.
+func all(live plan.Live) (out []plan.Observed) {
+	for o := range live.All() {
+		object := *o.Object
+		o.Object = &object
+		out = append(out, o)
+	}
+	return out
 }
 
 // listPages lists as remote.Store.List does, after one key.
@@ -102,7 +113,9 @@ func bruteForce(live release.Manifest, bucket []remote.Info, touched touched) (f
 			found = append(found, observed(info, lookup(live, info.Key), touched))
 		}
 	}
-	for _, o := range recorded(live) {
+	whole := plan.Live{Sound: make([]bool, live.Site.Len())}
+	whole.State.Live, whole.Objects = live, recorded(live, whole.Sound)
+	for _, o := range all(whole) {
 		if !there[o.Object.Key] {
 			lacking = append(lacking, o.Object.Key)
 		}

@@ -18,7 +18,7 @@ import (
 // and returns the site with the ETags that the store answered.
 func (r *run) upload(ctx context.Context) (site.Manifest, error) {
 	p := r.plan
-	objects := append([]site.Object(nil), p.Site.Objects()...)
+	published := p.Site.Draft()
 	total, bytes := p.Count(plan.OpAdd, plan.OpUpdate)
 	headers, _ := p.Count(plan.OpHeaders)
 	progress := &counter{report: r.report, event: Event{Stage: StageUpload, Total: total + headers, TotalBytes: bytes}}
@@ -26,17 +26,17 @@ func (r *run) upload(ctx context.Context) (site.Manifest, error) {
 		progress.note(steps[0].Phase.String())
 		tags, err := r.stage(ctx, steps, progress)
 		if err != nil {
-			return site.Manifest{}, err
+			return p.Site, err
 		}
 		for i, s := range steps {
-			at, _ := slices.BinarySearchFunc(objects, s.Object.Key, func(o site.Object, k site.Key) int { return cmp.Compare(o.Key, k) })
-			objects[at].ETag = tags[i] // the plan's site has what the plan uploads
+			at, _ := p.Site.Index(s.Object.Key) // the plan's site has what the plan uploads
+			published.SetETag(at, tags[i])
 		}
 	}
 	if total+headers > 0 {
 		progress.finish()
 	}
-	return site.NewManifest(objects)
+	return published.Manifest(), nil
 }
 
 // stages are the writes among steps that must be finished before the next begin:

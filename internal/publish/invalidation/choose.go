@@ -3,6 +3,7 @@ package invalidation
 import (
 	"cmp"
 	"errors"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -27,8 +28,12 @@ type Problem struct {
 	// Changed are the URLs whose answer changes, Untouched one URL of each
 	// object that stays as it is: its longest.
 	Changed, Untouched []URL
-	Policy             Policy
-	Limits             Limits
+	// Others, if not nil, are more untouched URLs, each of another object, in any
+	// order, for a site that is too large to list. They are asked for several
+	// times, and always the same.
+	Others iter.Seq[URL]
+	Policy Policy
+	Limits Limits
 	// Share is how many paths this plan may spend before Balanced begins to
 	// weigh; below 0 there is no bound.
 	Share int
@@ -45,19 +50,18 @@ func Choose(p Problem) (Cover, error) {
 		return Cover{}, nil
 	}
 	changed := once(inOrder(p.Changed))
-	if len(p.Untouched) == 0 && scattered(changed) {
-		return Everything(changed, nil), nil
+	if alike(changed) && !p.someUntouched() {
+		// One wildcard drops nothing and fewer than one item there cannot be: a
+		// site's first deploy need not search.
+		prefix := cover.Shared(string(changed[0].Path), string(changed[len(changed)-1].Path))
+		return price([]Path{Path(prefix + "*")}, []place{{}}, changed, nil), nil
 	}
 	return p.search(changed, inOrder(p.Untouched))
 }
 
-// scattered reports whether no prefix but "/" covers all of the changed URLs,
-// which are in order, and no tag does. Then, if nothing is untouched, "/*" is
-// what any search ends with: a site's first deploy need not search.
-func scattered(changed []URL) bool {
-	first, last := changed[0].Path, changed[len(changed)-1].Path
-	apart := first == "/" && len(changed) > 1 || len(first) > 1 && first[:2] != last[:2]
-	return apart && !slices.ContainsFunc(changed, func(u URL) bool { return u.Kind != "" })
+// alike reports whether there are several changed URLs and no tag covers any.
+func alike(changed []URL) bool {
+	return len(changed) > 1 && !slices.ContainsFunc(changed, func(u URL) bool { return u.Kind != "" })
 }
 
 // search finds the cover by the planner's methods. Both lists are in order.
@@ -66,7 +70,16 @@ func (p Problem) search(changed, untouched []URL) (Cover, error) {
 	problem := cover.Problem{Changed: elements(changed, classes), Tags: len(classes) > 0}
 	problem.Untouched = make([]cover.Untouched, len(untouched))
 	for i, u := range untouched {
-		problem.Untouched[i] = cover.Untouched{URL: string(u.Path), Class: classes[u.Kind], Bytes: u.Size}
+		problem.Untouched[i] = u.untouched(classes)
+	}
+	if p.Others != nil {
+		problem.Others = func(yield func(cover.Untouched) bool) {
+			for u := range p.Others {
+				if !yield(u.untouched(classes)) {
+					return
+				}
+			}
+		}
 	}
 	prepared, err := cover.Prepare(problem)
 	if err != nil {
@@ -77,14 +90,29 @@ func (p Problem) search(changed, untouched []URL) (Cover, error) {
 		return Cover{}, err
 	}
 	paths, places := written(s.Items, classes)
-	return price(paths, places, changed, untouched), nil
+	c := price(paths, places, changed, untouched)
+	p.addOthers(&c, paths, places)
+	return c, nil
+}
+
+func (u URL) untouched(classes map[site.Kind]cover.Class) cover.Untouched {
+	return cover.Untouched{URL: string(u.Path), Class: classes[u.Kind], Bytes: u.Size}
 }
 
 // once is sorted urls with each path once. Where two objects answer one path,
 // "/a" for a and for a/index.html, a cached answer may be either's, so that no
 // tag is relied on for it.
 func once(urls []URL) []URL {
-	var out []URL
+	twice := func(i int) bool { return i > 0 && urls[i].Path == urls[i-1].Path }
+	first := 0
+	for first < len(urls) && !twice(first) {
+		first++
+	}
+	if first == len(urls) {
+		return urls
+	}
+	out := slices.Clone(urls[:first])
+	urls = urls[first:]
 	for _, u := range urls {
 		if n := len(out); n == 0 || out[n-1].Path != u.Path {
 			out = append(out, u)
@@ -104,7 +132,7 @@ func (p Problem) solve(problem cover.Prepared) (cover.Solution, error) {
 	if p.Policy == PolicyFrugal {
 		return problem.Solve(cover.Frugal, 0, 0)
 	}
-	if p.Policy == PolicyBalanced && len(p.Untouched) > 0 {
+	if p.Policy == PolicyBalanced && p.someUntouched() {
 		if s, err := problem.Solve(cover.Plain, 0, 0); err != nil || s.Paths <= share/smallPart {
 			return s, err
 		}
@@ -230,6 +258,3 @@ func written(items []cover.Item, classes map[site.Kind]cover.Class) ([]Path, []p
 	}
 	return paths, places
 }
-
-// Everything covers all URLs by "/*".
-func Everything(changed, untouched []URL) Cover { return Price([]Path{"/*"}, changed, untouched) }

@@ -91,6 +91,31 @@ func drawProblem(t *rapid.T) (Problem, []object) {
 	return p, objects
 }
 
+// It is all the same whether untouched URLs come in a list or one after the other.
+func TestOthersAreUntouched(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, _ := drawProblem(t)
+		want, err := Choose(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		split := p
+		rest := rapid.Permutation(p.Untouched).Draw(t, "rest")
+		n := rapid.IntRange(0, len(rest)).Draw(t, "listed")
+		split.Untouched, split.Others = rest[:n], slices.Values(rest[n:])
+		got, err := Choose(split)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(got, want); diff != "" {
+			t.Fatalf("(-got +want):\n%s", diff)
+		}
+		if diff := cmp.Diff(split.Everything(), Price([]Path{"/*"}, p.Changed, p.Untouched)); diff != "" {
+			t.Fatalf("everything (-got +want):\n%s", diff)
+		}
+	})
+}
+
 // Nothing that changed stays in a cache, whatever policy, limits, share and
 // tags; and the cover says truly what it drops.
 func TestChooseNeverCoversLess(t *testing.T) {
@@ -223,10 +248,10 @@ func TestChooseIsPure(t *testing.T) {
 }
 
 // A first deploy is not searched for, and gets what the search would find.
-func TestScattered(t *testing.T) {
+func TestNothingToSearchFor(t *testing.T) {
 	shortcuts := 0
 	rapid.Check(t, func(t *rapid.T) {
-		paths := rapid.SliceOfNDistinct(rapid.StringMatching(`/[ab]?(/|c)?(index\.html)?`), 1, 8, rapid.ID).Draw(t, "paths")
+		paths := rapid.SliceOfNDistinct(rapid.StringMatching(`/[ab]?(/|c|%C3%A[49]|~x)?(index\.html)?`), 1, 8, rapid.ID).Draw(t, "paths")
 		p := Problem{Policy: rapid.SampledFrom([]Policy{PolicyExact, PolicyBalanced, PolicyFrugal}).Draw(t, "policy"), Share: rapid.IntRange(-1, 3).Draw(t, "share")}
 		p.Limits = rapid.SampledFrom([]Limits{{}, {Patience: 15}, {Patience: 1}}).Draw(t, "limits")
 		for _, path := range paths {
@@ -234,7 +259,7 @@ func TestScattered(t *testing.T) {
 			p.Changed = append(p.Changed, URL{Path: site.URLPath(path), Object: site.Key(strings.TrimSuffix(path, "index.html")), Kind: kind, Variants: rapid.Bool().Draw(t, "variants")})
 		}
 		changed := once(inOrder(p.Changed))
-		if !scattered(changed) {
+		if !alike(changed) {
 			return
 		}
 		shortcuts++

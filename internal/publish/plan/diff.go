@@ -37,7 +37,7 @@ func (d *differ) plan() Plan {
 	slices.SortStableFunc(p.Steps, func(a, b Step) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Object.Key, b.Object.Key))
 	})
-	p.Site, _ = site.NewManifest(d.after) // the keys of a manifest, so they are unique
+	p.Site = d.site
 	same, live := Fingerprint(d.in.Site), Fingerprint(d.live.Site)
 	p.Recorded = p.Base != "" && same == live
 	if j := state.Journal; j != nil {
@@ -67,14 +67,15 @@ func Fingerprint(m site.Manifest) site.Digest {
 	h := sha256.New()
 	quoted := map[site.Shared]string{}
 	var line []byte
-	for _, o := range m.Objects() {
-		headers, known := quoted[o.Headers]
+	for i := range m.Len() {
+		digest, shared := m.AnswerAt(i)
+		headers, known := quoted[shared]
 		if !known {
-			headers = fmt.Sprintf("%q", o.Headers.Get().Visible())
-			quoted[o.Headers] = headers
+			headers = fmt.Sprintf("%q", shared.Get().Visible())
+			quoted[shared] = headers
 		}
-		line = append(strconv.AppendQuote(line[:0], string(o.Key)), ' ')
-		line = append(hex.AppendEncode(line, o.Digest[:]), ' ')
+		line = append(strconv.AppendQuote(line[:0], string(m.KeyAt(i))), ' ')
+		line = append(hex.AppendEncode(line, digest[:]), ' ')
 		line = append(append(line, headers...), '\n')
 		h.Write(line)
 	}
@@ -106,10 +107,10 @@ type differ struct {
 	touched   map[site.Key]bool // by the open journal
 	keeps     map[site.Key]bool // whose bytes a step copies to the record
 	steps     []Step
-	after     []site.Object
-	fixed     bool // after is what is live, and complete
+	after     *site.Draft   // of site; nil where that is what is live
+	fixed     bool          // it is
+	site      site.Manifest // after the plan
 	retired   []release.Retired
-	still     []*site.Object // everything in the bucket that does not change
 	disturbed []disturbed
 	unchanged int
 	foreign   int
@@ -141,52 +142,78 @@ func newDiffer(in Input, want site.Manifest) *differ {
 }
 
 func (d *differ) merge() {
-	want, have := d.in.Site.Objects(), d.in.Live.Objects
-	d.still = make([]*site.Object, 0, len(have))
-	if d.fixed = d.identical(); d.fixed {
-		d.after = d.live.Site.Objects()
-	} else {
-		d.after = make([]site.Object, 0, len(want))
+	want, have := d.in.Site, d.in.Live.walk()
+	d.begin()
+	if n := want.Len() - d.live.Site.Len() - len(d.in.Live.Objects); n > 0 {
+		d.steps = make([]Step, 0, n) // a first deploy's are many
 	}
-	d.steps = make([]Step, 0, max(len(want)-len(have), 0)) // a first deploy's are many
-	for len(want) > 0 || len(have) > 0 {
+	for i := 0; i < want.Len() || have.key() != ""; {
+		there := have.key()
 		switch {
-		case len(have) == 0 || len(want) > 0 && want[0].Key < have[0].Object.Key:
-			d.missing(want[0])
-			want = want[1:]
-		case len(want) == 0 || have[0].Object.Key < want[0].Key:
-			d.surplus(have[0])
-			have = have[1:]
+		case i < want.Len() && (there == "" || want.KeyAt(i) < there):
+			d.missing(i)
+			i++
+		case i == want.Len() || there < want.KeyAt(i):
+			d.surplus(have.observed())
+			have.next()
 		default:
-			d.both(want[0], have[0])
-			want, have = want[1:], have[1:]
+			if have.recorded() && want.AnswersLike(i, d.live.Site, have.at) {
+				d.still(i, have.at)
+			} else {
+				d.both(i, have.observed())
+			}
+			i++
+			have.next()
 		}
 	}
 	d.vanished()
+	d.site = d.end()
+}
+
+// begin begins the manifest of what is live after the plan.
+func (d *differ) begin() {
+	if d.fixed = d.identical(); !d.fixed {
+		d.after = d.in.Site.Draft()
+	}
+}
+
+// end is that manifest.
+func (d *differ) end() site.Manifest {
+	if d.fixed {
+		return d.live.Site
+	}
+	return d.after.Manifest()
 }
 
 // identical reports whether the site is what is live, to the last field, and
 // the bucket holds it: then the plan needs no list of its own of a site that may
 // be large.
 func (d *differ) identical() bool {
-	want, live, have := d.in.Site.Objects(), d.live.Site.Objects(), d.in.Live.Objects
-	if len(want) != len(live) || d.in.Live.State.Journal != nil {
+	want, live := d.in.Site, d.live.Site
+	if want.Len() != live.Len() || d.in.Live.State.Journal != nil {
 		return false
 	}
-	for i := range want {
-		for len(have) > 0 && have[0].Object.Key < live[i].Key {
-			have = have[1:]
+	others := d.in.Live.Objects
+	for i := range want.Len() {
+		if !want.SameAt(live, i) {
+			return false
 		}
-		o := want[i]
-		if o.ETag = live[i].ETag; o != live[i] || len(have) == 0 || !have[0].Known || *have[0].Object != o {
+		if d.in.Live.sound(i) {
+			continue
+		}
+		for len(others) > 0 && others[0].Object.Key < live.KeyAt(i) {
+			others = others[1:]
+		}
+		if len(others) == 0 || !others[0].Known || *others[0].Object != live.At(i) {
 			return false
 		}
 	}
 	return true
 }
 
-// missing is an object of the site that the bucket lacks.
-func (d *differ) missing(o site.Object) {
+// missing is the object of the site with the index i, which the bucket lacks.
+func (d *differ) missing(i int) {
+	o := d.in.Site.At(i)
 	s := Step{Op: OpAdd, Object: o, Phase: phaseOf(o.Kind, true), Why: "new " + noun(o.Kind)}
 	if old, ok := d.live.Site.Lookup(o.Key); ok {
 		s.Old, s.Why = &old, "gone from the bucket: somebody else deleted it"
@@ -196,10 +223,18 @@ func (d *differ) missing(o site.Object) {
 	d.change(s)
 }
 
-// both is an object that site and bucket have.
-func (d *differ) both(o site.Object, have Observed) {
+// both is the object of the site with the index i, which the bucket has as well.
+func (d *differ) both(i int, have Observed) {
+	o := d.in.Site.At(i)
 	o.ETag = have.Object.ETag
+	if !d.fixed {
+		d.after.SetETag(i, o.ETag)
+	}
 	have = d.recall(have, o)
+	if have.Known && have.Object.Digest == o.Digest && have.Object.SameAnswer(o) {
+		d.same(i, o, have)
+		return
+	}
 	old := *have.Object
 	s := Step{Op: OpUpdate, Object: o, Old: &old, Phase: phaseOf(o.Kind, false)}
 	switch {
@@ -217,24 +252,33 @@ func (d *differ) both(o site.Object, have Observed) {
 		if o.Kind == site.KindImmutable {
 			d.warnings = append(d.warnings, fmt.Sprintf("%s has a hash in its name, yet its content changed: browsers that have the old one keep it for a year", o.Key))
 		}
-	case old.Headers != o.Headers && old.Headers.Get().Visible() != o.Headers.Get().Visible():
-		s.Op, s.Why = OpHeaders, describe(old.Headers.Get().Diff(o.Headers.Get()))
 	default:
-		d.unchanged++
-		o.Headers = old.Headers // new tags alone are no reason to write: they come with the next change
-		if !d.fixed {
-			d.after = append(d.after, o)
-		}
-		d.still = append(d.still, have.Object)
-		if d.overwritten(have) {
-			d.disturbed = append(d.disturbed, disturbed{o.Key, o.Size, "written by somebody else, with the right content"})
-		}
-		return
+		s.Op, s.Why = OpHeaders, describe(old.Headers.Get().Diff(o.Headers.Get()))
 	}
 	if s.Op == OpUpdate {
 		d.keep(&s, have)
 	}
 	d.change(s)
+}
+
+// still is same for an object that the bucket holds as it is recorded, as most
+// are.
+func (d *differ) still(i, recorded int) {
+	d.unchanged++
+	if !d.fixed {
+		d.after.Take(i, d.live.Site, recorded)
+	}
+}
+
+// same is an object that stays as it is.
+func (d *differ) same(i int, o site.Object, have Observed) {
+	d.unchanged++
+	if !d.fixed {
+		d.after.SetHeaders(i, have.Object.Headers) // new tags alone are no reason to write: they come with the next change
+	}
+	if d.overwritten(have) {
+		d.disturbed = append(d.disturbed, disturbed{o.Key, o.Size, "written by somebody else, with the right content"})
+	}
 }
 
 // overwritten reports whether somebody else has written have since the record
@@ -250,7 +294,6 @@ func (d *differ) overwritten(have Observed) bool {
 func (d *differ) change(s Step) {
 	d.writes = true
 	d.steps = append(d.steps, s)
-	d.after = append(d.after, s.Object)
 }
 
 // surplus is an object of the bucket that the site does not have.
@@ -284,7 +327,6 @@ func (d *differ) surplus(have Observed) {
 // drops while somebody else has written over it may still be cached as it was.
 func (d *differ) leave(have Observed) {
 	d.foreign++
-	d.still = append(d.still, have.Object)
 	old, ok := d.live.Site.Lookup(have.Object.Key)
 	if !have.Ours || !ok {
 		return
@@ -298,20 +340,22 @@ func (d *differ) leave(have Observed) {
 // vanished are pages that the live release has, but neither the site nor the
 // bucket: somebody deleted them, and caches may still show them.
 func (d *differ) vanished() {
-	for _, old := range d.live.Site.Objects() {
-		if !old.Kind.Removable() || d.inBucket(old.Key) {
+	for i := range d.live.Site.Len() {
+		if d.in.Live.sound(i) || !d.live.Site.KindAt(i).Removable() || d.inBucket(d.live.Site.KeyAt(i)) {
 			continue
 		}
-		if _, wanted := d.in.Site.Lookup(old.Key); !wanted {
+		if old := d.live.Site.At(i); !d.wanted(old.Key) {
 			d.steps = append(d.steps, Step{Op: OpRemove, Object: old, Old: &old, Why: "removed " + noun(old.Kind)})
 		}
 	}
 }
 
-func (d *differ) inBucket(k site.Key) bool {
-	_, ok := slices.BinarySearchFunc(d.in.Live.Objects, k, func(o Observed, k site.Key) int { return cmp.Compare(o.Object.Key, k) })
+func (d *differ) wanted(k site.Key) bool {
+	_, ok := d.in.Site.Index(k)
 	return ok
 }
+
+func (d *differ) inBucket(k site.Key) bool { return d.in.Live.Holds(k) }
 
 func (d *differ) findRetired(k site.Key) (int, bool) {
 	return slices.BinarySearchFunc(d.live.Retired, k, func(r release.Retired, k site.Key) int { return cmp.Compare(r.Key, k) })

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"time"
 
@@ -51,8 +52,11 @@ func found(have Observed, recorded site.Object) site.Object {
 // over have and did not get to it. It may have got to its headers: have stays
 // unknown if nothing but those could differ from want.
 func (d *differ) recall(have Observed, want site.Object) Observed {
+	if have.Known {
+		return have
+	}
 	recorded, _, ok := d.recorded(want.Key)
-	if have.Known || !ok || !holds(have, recorded) || recorded.Digest == want.Digest {
+	if !ok || !holds(have, recorded) || recorded.Digest == want.Digest {
 		return have
 	}
 	have.Object, have.Known = &recorded, true
@@ -79,33 +83,37 @@ func (d *differ) keep(s *Step, have Observed) {
 // kept lists the bytes that are kept after the plan, in digest order: those of
 // the record whose time is not over, and those that lose their key with it.
 func (d *differ) kept() []release.Kept {
-	stays := make(map[site.Key]site.Digest, len(d.after)+len(d.retired))
-	for _, o := range d.after {
-		stays[o.Key] = o.Digest
-	}
-	for _, r := range d.retired {
-		stays[r.Key] = r.Digest
-	}
 	out, stored := map[site.Digest]release.Kept{}, map[site.Digest]bool{}
 	for _, k := range d.live.Kept {
 		if stored[k.Digest] = true; !d.due(k.Since) {
 			later(out, k)
 		}
 	}
-	for _, o := range d.live.Site.Objects() {
-		if stays[o.Key] != o.Digest && (d.keeps[o.Key] || d.touched[o.Key] || stored[o.Digest]) {
-			later(out, release.Kept{Digest: o.Digest, Size: o.Size, Since: d.since})
+	for i := range d.live.Site.Len() {
+		digest, _ := d.live.Site.AnswerAt(i)
+		k := d.live.Site.KeyAt(i)
+		if (d.keeps[k] || d.touched[k] || stored[digest]) && !d.stays(k, digest) {
+			later(out, release.Kept{Digest: digest, Size: d.live.Site.At(i).Size, Since: d.since})
 		}
 	}
 	for _, r := range d.live.Retired {
 		// An asset that an interrupted run has swept is gone; one that it has
 		// written over was kept before.
 		saved := d.keeps[r.Key] || d.touched[r.Key] && d.inBucket(r.Key) || stored[r.Digest]
-		if stays[r.Key] != r.Digest && saved && !d.due(r.Since) {
+		if saved && !d.due(r.Since) && !d.stays(r.Key, r.Digest) {
 			later(out, release.Kept{Digest: r.Digest, Size: r.Size, Since: r.Since})
 		}
 	}
 	return inOrder(out)
+}
+
+// stays reports whether the bytes with the digest lie under k after the plan.
+func (d *differ) stays(k site.Key, digest site.Digest) bool {
+	if i, ok := slices.BinarySearchFunc(d.retired, k, func(r release.Retired, k site.Key) int { return cmp.Compare(r.Key, k) }); ok {
+		return d.retired[i].Digest == digest
+	}
+	o, ok := d.site.Lookup(k)
+	return ok && o.Digest == digest
 }
 
 // later adds k, unless its bytes are listed for longer already.

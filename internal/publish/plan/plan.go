@@ -136,23 +136,6 @@ func (p Plan) Count(ops ...Op) (n int, bytes int64) {
 	return n, bytes
 }
 
-// Observed is one object that the bucket holds, whoever wrote it.
-type Observed struct {
-	Object *site.Object // never nil; not to be changed, since the record may share it
-	// Known says that Object's bytes and headers are known for sure. Where it
-	// is false only key, size and ETag mean anything.
-	Known bool
-	// Ours says that a release or an open journal names the key.
-	Ours bool
-}
-
-// Live is what a plan starts from.
-type Live struct {
-	State release.State
-	// Objects is everything in the bucket but freshet's record, in key order.
-	Objects []Observed
-}
-
 // Input is all that Make looks at.
 type Input struct {
 	Release release.ID // the name of the release to make

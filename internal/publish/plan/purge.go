@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -112,17 +113,16 @@ func tagged(m site.Manifest, distributions []Distribution) site.Manifest {
 	}
 	d := distributions[i]
 	tags := tagger{}
-	objects := slices.Clone(m.Objects())
-	for j := range objects {
-		o := &objects[j]
-		if path, shown := d.View.Own(o.Key); shown {
-			h := o.Headers.Get()
-			h.TagHeader, h.Tags = d.TagHeader, tags.of(o.Kind, path)
-			o.Headers = site.Share(h)
+	out := m.Draft()
+	for j := range m.Len() {
+		if path, shown := d.View.Own(m.KeyAt(j)); shown {
+			_, shared := m.AnswerAt(j)
+			h := shared.Get()
+			h.TagHeader, h.Tags = d.TagHeader, tags.of(m.KindAt(j), path)
+			out.SetHeaders(j, site.Share(h))
 		}
 	}
-	out, _ := site.NewManifest(objects) // the keys are those of m
-	return out
+	return out.Manifest()
 }
 
 // tagger spells cache tags and remembers them: all objects of a kind in one
@@ -167,14 +167,14 @@ func (p *Plan) purge(in Input, d *differ) {
 	p.noteLost(in)
 	spend := in.Spending
 	spend.Policy = cmp.Or(spend.Policy, invalidation.PolicyBalanced)
-	p.cover(in.Distributions, spend, d.still)
+	p.cover(in.Distributions, spend, &in.Live)
 	fellBack := false
 	if m := Cost(spend, p.Paths()); m.Over() {
 		if spend.Refuse {
 			p.Guards = append(p.Guards, fmt.Sprintf("this takes %d invalidation paths, and %d of this month's %d are used", m.Paths, spend.Used, spend.Budget))
 		} else if spend.Policy != invalidation.PolicyFrugal {
 			spend.Policy = invalidation.PolicyFrugal
-			p.cover(in.Distributions, spend, d.still)
+			p.cover(in.Distributions, spend, &in.Live)
 			fellBack = true
 		}
 	}
@@ -183,7 +183,7 @@ func (p *Plan) purge(in Input, d *differ) {
 }
 
 // cover chooses the items for every distribution. They share the month.
-func (p *Plan) cover(distributions []Distribution, spend Spending, still []*site.Object) {
+func (p *Plan) cover(distributions []Distribution, spend Spending, live *Live) {
 	used := spend.Used
 	for i := range p.Purges {
 		u := &p.Purges[i]
@@ -191,53 +191,52 @@ func (p *Plan) cover(distributions []Distribution, spend Spending, still []*site
 		if !spend.Free && spend.Budget > 0 {
 			share = max(spend.Budget-used, 0) / 2 // so that something is left for the rest of the month
 		}
-		u.choose(distributions[i], spend, share, still)
+		u.choose(distributions[i], spend, share, live)
 		used += len(u.Cover.Items)
 	}
 }
 
-// untouched counts what stays as it is, and lists it as far as there is
-// something to choose.
-func (u *Purge) untouched(dist Distribution, still []*site.Object) (out []invalidation.URL) {
-	u.LiveObjects, u.LiveBytes = 0, 0
-	if len(still) == 0 {
-		return nil
-	}
-	changed := make(map[site.Key]bool, len(u.Changed))
-	paths := make(map[site.URLPath]bool, len(u.Changed))
-	for _, c := range u.Changed {
-		changed[c.Object], paths[c.Path] = true, true
-	}
-	if len(u.Changed) > 0 {
-		out = make([]invalidation.URL, 0, len(still)+1)
-	}
+// untouched yields the own URL of everything in the bucket that is shown and
+// stays as it is.
+func (u *Purge) untouched(dist Distribution, live *Live) iter.Seq[invalidation.URL] {
+	changed, paths := map[site.Key]bool{}, map[site.URLPath]bool{}
 	tags := tagger{}
-	for _, o := range still {
-		path, shown := dist.View.Own(o.Key)
-		if !shown || paths[path] || changed[o.Key] {
-			continue
+	return func(yield func(invalidation.URL) bool) {
+		if len(changed) == 0 && !live.empty() { // a first deploy does without
+			for _, c := range u.Changed {
+				changed[c.Object], paths[c.Path] = true, true
+			}
 		}
-		u.LiveObjects++
-		u.LiveBytes += o.Size
-		if len(u.Changed) > 0 {
-			out = append(out, invalidation.URL{Path: path, Object: o.Key, Size: o.Size, Kind: tags.kindOf(*o, dist)})
+		for have := range live.All() {
+			o := have.Object
+			path, shown := dist.View.Own(o.Key)
+			if !shown || paths[path] || changed[o.Key] {
+				continue
+			}
+			if !yield(invalidation.URL{Path: path, Object: o.Key, Size: o.Size, Kind: tags.kindOf(*o, dist)}) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // choose covers u.Changed, given everything that stays as it is.
-func (u *Purge) choose(dist Distribution, spend Spending, share int, still []*site.Object) {
-	untouched := u.untouched(dist, still)
+func (u *Purge) choose(dist Distribution, spend Spending, share int, live *Live) {
+	untouched := u.untouched(dist, live)
+	u.LiveObjects, u.LiveBytes = 0, 0
+	for o := range untouched {
+		u.LiveObjects++
+		u.LiveBytes += o.Size
+	}
+	problem := invalidation.Problem{Changed: u.Changed, Others: untouched, Policy: spend.Policy, Limits: spend.Limits, Share: share}
 	if !dist.View.ShowsAll() {
 		// Beside the target's prefix something lives that the plan cannot see.
 		// One URL stands for it, so that "/*" is not taken to cost nothing.
-		untouched = append(untouched, invalidation.URL{Path: "/"})
+		problem.Untouched = []invalidation.URL{{Path: "/"}}
 	}
-	problem := invalidation.Problem{Changed: u.Changed, Untouched: untouched, Policy: spend.Policy, Limits: spend.Limits, Share: share}
 	cover, err := invalidation.Choose(problem)
 	if err != nil {
-		cover = invalidation.Everything(u.Changed, untouched) // never less than every changed URL
+		cover = problem.Everything() // never less than every changed URL
 	}
 	u.Cover, u.Policy, u.Seconds = cover, spend.Policy, cover.Seconds(spend.Limits)
 }
@@ -245,17 +244,7 @@ func (u *Purge) choose(dist Distribution, spend Spending, share int, still []*si
 // changed lists every URL of a distribution whose answer changes.
 func (d *differ) changed(dist Distribution, steps []Step) []invalidation.URL {
 	out := make([]invalidation.URL, 0, len(steps)+len(d.disturbed))
-	at := make(map[site.URLPath]int, cap(out))
-	add := func(u invalidation.URL) {
-		i, seen := at[u.Path]
-		if !seen {
-			at[u.Path] = len(out)
-			out = append(out, u)
-			return
-		}
-		// Caches may hold either answer, so that neither's tags reach for sure.
-		out[i].Kind, out[i].Variants = "", out[i].Variants || u.Variants
-	}
+	add := func(u invalidation.URL) { out = append(out, u) }
 	tags := tagger{}
 	for _, s := range steps {
 		if s.Op == OpRetire {
@@ -276,6 +265,39 @@ func (d *differ) changed(dist Distribution, steps []Step) []invalidation.URL {
 			if u.Distribution == dist.ID || u.Distribution == "" {
 				add(invalidation.URL{Path: u.Path, Object: u.Key, Why: "left over from release " + string(j.Release), Variants: u.Variants})
 			}
+		}
+	}
+	return merged(out)
+}
+
+// merged is urls with each path once, in their order: as the first that has it.
+func merged(urls []invalidation.URL) []invalidation.URL {
+	order := make([]int32, len(urls)) // a map would be larger than urls
+	for i := range order {
+		order[i] = int32(i)
+	}
+	byPath := func(a, b int32) int { return cmp.Or(cmp.Compare(urls[a].Path, urls[b].Path), cmp.Compare(a, b)) }
+	if !slices.IsSortedFunc(order, byPath) {
+		slices.SortFunc(order, byPath)
+	}
+	gone := map[int32]bool{}
+	for i, first := 1, 0; i < len(order); i++ {
+		if urls[order[i]].Path != urls[order[first]].Path {
+			first = i
+			continue
+		}
+		// Caches may hold either answer, so that neither's tags reach for sure.
+		kept := &urls[order[first]]
+		kept.Kind, kept.Variants = "", kept.Variants || urls[order[i]].Variants
+		gone[order[i]] = true
+	}
+	if len(gone) == 0 {
+		return urls
+	}
+	out := urls[:0]
+	for i, u := range urls {
+		if !gone[int32(i)] {
+			out = append(out, u)
 		}
 	}
 	return out

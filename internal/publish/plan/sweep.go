@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -21,10 +20,10 @@ func Sweep(in Input) Plan {
 	if !d.settled() {
 		return d.blocked()
 	}
-	for _, have := range in.Live.Objects {
+	for have := range in.Live.All() {
 		d.stay(have)
 	}
-	d.after = slices.Clone(d.live.Site.Objects())
+	d.site = d.live.Site
 	p := d.plan()
 	p.Sweeps, p.Recorded = true, true
 	return p
@@ -58,9 +57,8 @@ func (d *differ) blocked() Plan {
 
 // stay passes by everything but the retired assets.
 func (d *differ) stay(have Observed) {
-	if _, live := d.live.Site.Lookup(have.Object.Key); live {
+	if _, live := d.live.Site.Index(have.Object.Key); live {
 		d.unchanged++
-		d.still = append(d.still, have.Object)
 		return
 	}
 	if i, ok := d.findRetired(have.Object.Key); ok && written(have, d.live.Retired[i].Object) {
@@ -81,7 +79,6 @@ func (d *differ) expire(r release.Retired, found site.Object) {
 	if !d.due(r.Since) {
 		r.Object = found
 		d.retired = append(d.retired, r)
-		d.still = append(d.still, &found)
 		return
 	}
 	d.writes = true
@@ -97,7 +94,6 @@ func (d *differ) retire(o site.Object) {
 	}
 	d.steps = append(d.steps, Step{Op: OpRetire, Object: o, Old: &o, Why: why})
 	d.retired = append(d.retired, release.Retired{Object: o, Release: d.in.Release, Since: d.since})
-	d.still = append(d.still, &o)
 }
 
 // day is the date of t for people: "23 Oct", with the year where it is another.

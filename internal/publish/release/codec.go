@@ -3,6 +3,7 @@ package release
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -45,14 +46,27 @@ const objectsList = `"objects":[`
 // encodeManifest gives the same bytes for the same manifest.
 func encodeManifest(m Manifest) ([]byte, error) {
 	var out bytes.Buffer
-	enc, err := zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
+	out.Grow(m.Site.Len() * usuallyPacked) // else it is in memory twice when it grows
+	err := packManifest(&out, m)
+	return out.Bytes(), err
+}
+
+// manifestDigest is the SHA-256 of what encodeManifest gives.
+func manifestDigest(m Manifest) (site.Digest, error) {
+	sum := sha256.New()
+	err := packManifest(sum, m)
+	return site.Digest(sum.Sum(nil)), err
+}
+
+func packManifest(w io.Writer, m Manifest) error {
+	enc, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
 	if err == nil {
 		err = errors.Join(writeManifest(bufio.NewWriterSize(enc, 64<<10), m), enc.Close())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("encode the manifest of release %s: %w", m.Release, err)
+		return fmt.Errorf("encode the manifest of release %s: %w", m.Release, err)
 	}
-	return out.Bytes(), nil
+	return nil
 }
 
 func writeManifest(w *bufio.Writer, m Manifest) error {
@@ -66,13 +80,13 @@ func writeManifest(w *bufio.Writer, m Manifest) error {
 	head, tail, _ := bytes.Cut(frame, []byte(objectsList)) // nothing before it can hold a quoted word
 	fmt.Fprintf(w, "%s%s\n", head, objectsList)
 	headers := map[site.Shared][]byte{}
-	objects := m.Site.Objects()
 	var line []byte
-	for i := range objects {
-		if line, err = appendObject(line[:0], &objects[i], headers); err != nil {
+	for i := range m.Site.Len() {
+		o := m.Site.At(i)
+		if line, err = appendObject(line[:0], &o, headers); err != nil {
 			return err
 		}
-		if i < len(objects)-1 {
+		if i < m.Site.Len()-1 {
 			line = append(line, ',')
 		}
 		w.Write(append(line, '\n'))
@@ -114,50 +128,52 @@ func appendText(line []byte, s string) []byte {
 	return append(append(append(line, '"'), s...), '"')
 }
 
-func decodeManifest(data []byte) (Manifest, error) {
+// decodeManifest reads the manifest of about so many objects; 0 where nobody knows.
+func decodeManifest(data []byte, objects int) (Manifest, error) {
 	dec, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxManifest), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return Manifest{}, err
 	}
 	defer dec.Close()
-	f, err := readManifest(bufio.NewReaderSize(io.LimitReader(dec, maxManifest), 64<<10), len(data))
+	if objects <= 0 {
+		objects = len(data) / usuallyPacked
+	}
+	objects = min(objects, len(data)/leastPacked)
+	f, m, err := readManifest(bufio.NewReaderSize(io.LimitReader(dec, maxManifest), 64<<10), objects)
 	if err != nil {
 		return Manifest{}, err
 	}
-	objects, err := site.NewManifest(f.Objects)
-	if err != nil {
-		return Manifest{}, err
-	}
-	return Manifest{f.Release, f.Number, f.Created, objects, f.Retired, f.Kept, f.About, f.History}, nil
+	return Manifest{f.Release, f.Number, f.Created, m, f.Retired, f.Kept, f.About, f.History}, nil
 }
 
-// readManifest reads a manifest of so many packed bytes whose objects stand on lines of their own, or,
-// from before they did, one of a single line.
-func readManifest(r *bufio.Reader, packed int) (f manifestFile, err error) {
+// readManifest reads a manifest of about so many objects that stand on lines of their own, or,
+// from before they did, one of a single line. f is without them.
+func readManifest(r *bufio.Reader, about int) (f manifestFile, m site.Manifest, err error) {
 	first, err := r.ReadBytes('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return f, fmt.Errorf("unpack: %w", err)
+		return f, m, fmt.Errorf("unpack: %w", err)
 	}
 	head, lines := bytes.CutSuffix(first, []byte(objectsList+"\n"))
 	if !lines {
 		rest, err := io.ReadAll(r)
 		if err != nil {
-			return f, fmt.Errorf("unpack: %w", err)
+			return f, m, fmt.Errorf("unpack: %w", err)
 		}
-		return whole(append(first, rest...))
+		if f, err = whole(append(first, rest...)); err == nil {
+			m, err = site.NewManifest(f.Objects)
+		}
+		return f, m, err
 	}
 	frame := slices.Concat(head, []byte(objectsList))
 	if err := checkVersion(slices.Concat(frame, []byte("]}"))); err != nil {
-		return f, err
+		return f, m, err
 	}
-	objects, tail, err := readObjects(r, packed)
+	m, tail, err := readObjects(r, about)
 	if err != nil {
-		return f, err
+		return f, m, err
 	}
-	if f, err = whole(append(frame, tail...)); err == nil {
-		f.Objects = objects
-	}
-	return f, err
+	f, err = whole(append(frame, tail...))
+	return f, m, err
 }
 
 // whole reads JSON that is in memory.
@@ -170,8 +186,8 @@ func whole(data []byte) (f manifestFile, err error) {
 
 // readObjects reads lines up to that with the end of the list, and what comes
 // from there on.
-func readObjects(r *bufio.Reader, packed int) (objects []site.Object, tail []byte, err error) {
-	objects = make([]site.Object, 0, packed/leastPacked)
+func readObjects(r *bufio.Reader, about int) (m site.Manifest, tail []byte, err error) {
+	objects := site.NewBuilder(about)
 	p := parser{headers: map[string]site.Shared{}, kinds: map[string]site.Kind{}}
 	for {
 		line, err := r.ReadSlice('\n')
@@ -182,33 +198,52 @@ func readObjects(r *bufio.Reader, packed int) (objects []site.Object, tail []byt
 			line = append(line, more...)
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, nil, fmt.Errorf("unpack: %w", err)
+			return m, nil, fmt.Errorf("unpack: %w", err)
 		}
 		if len(line) == 0 || line[0] != '{' {
 			rest, err := io.ReadAll(r)
 			if err != nil {
-				return nil, nil, fmt.Errorf("unpack: %w", err)
+				return m, nil, fmt.Errorf("unpack: %w", err)
 			}
-			return objects, append(bytes.Clone(line), rest...), nil
+			return objects.Manifest(), append(bytes.Clone(line), rest...), nil
 		}
 		o, err := p.object(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte(",")))
-		if err != nil {
-			return nil, nil, err
+		if err == nil {
+			err = objects.Add(o)
 		}
-		objects = append(objects, o)
+		if err != nil {
+			return m, nil, err
+		}
 	}
 }
 
-// leastPacked is about what the digests of one object leave of it when it is
-// packed, in bytes: they are random.
-const leastPacked = 64
+// What one object takes when it is packed, in bytes. Digest and ETag are random
+// and take 48; keys have much in common with the ones before. What is less than
+// the digest is not believed: nothing can make a reader ask for more memory.
+const (
+	usuallyPacked = 64
+	leastPacked   = 32
+)
 
 // parser reads objects as encodeManifest writes them without encoding/json,
 // and all others with it. A site has few headers, which the objects share.
 type parser struct {
 	headers map[string]site.Shared
 	kinds   map[string]site.Kind
-	both    []byte // for plain
+	text    strings.Builder // the keys of some objects, one behind the other
+}
+
+// textBytes is how much of the keys is one piece of memory.
+const textBytes = 64 << 10
+
+// keep makes a key of text. All that are kept together are let go of together.
+func (p *parser) keep(text []byte) site.Key {
+	if p.text.Len()+len(text) > p.text.Cap() {
+		p.text = strings.Builder{}
+		p.text.Grow(max(textBytes, len(text)))
+	}
+	p.text.Write(text)
+	return site.Key(p.text.String()[p.text.Len()-len(text):])
 }
 
 func (p *parser) object(line []byte) (site.Object, error) {
@@ -250,9 +285,7 @@ func (p *parser) plain(line []byte) (o site.Object, ok bool) {
 		o.Kind = site.Kind(kind)
 		p.kinds[string(kind)] = o.Kind
 	}
-	p.both = append(append(p.both[:0], key...), etag...)
-	both := string(p.both) // one piece of memory for two
-	o.Key, o.ETag = site.Key(both[:len(key)]), both[len(key):]
+	o.Key, o.ETag = p.keep(key), string(etag)
 	return o, true
 }
 

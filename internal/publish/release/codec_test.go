@@ -43,7 +43,7 @@ func TestManifestCodec(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := decodeManifest(data)
+		got, err := decodeManifest(data, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func TestManifestIsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := readManifest(bufio.NewReader(bytes.NewReader(line)), len(line))
+	again, _, err := readManifest(bufio.NewReader(bytes.NewReader(line)), len(line))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestManifestDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range data {
-		if _, err := decodeManifest(data[:n]); err == nil {
+		if _, err := decodeManifest(data[:n], 0); err == nil {
 			t.Fatalf("the first %d of %d bytes were taken for a manifest", n, len(data))
 		}
 	}
@@ -155,7 +155,7 @@ func BenchmarkManifest(b *testing.B) {
 	b.Run("decode", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := decodeManifest(data); err != nil {
+			if _, err := decodeManifest(data, 0); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -23,7 +23,11 @@ func (r *Record) Begin(ctx context.Context, s State, j Journal) (State, error) {
 
 func (r *Record) writeJournal(ctx context.Context, s State, j Journal) (State, error) {
 	j.Version = Version
-	tag, err := r.putJSON(ctx, journalFile, j, unchanged(s.journalTag))
+	data, err := encodeJournal(j)
+	if err != nil {
+		return s, err
+	}
+	tag, err := r.put(ctx, r.key(journalFile), data, unchanged(s.journalTag))
 	if err != nil {
 		return s, fmt.Errorf("write the journal: %w", moved(err))
 	}
@@ -50,12 +54,13 @@ func (r *Record) StoreManifest(ctx context.Context, s State, m Manifest) (State,
 	if err != nil {
 		return s, err
 	}
-	if !s.stored(m.Release, data) {
+	digest := site.Digest(sha256.Sum256(data))
+	if !s.stored(m.Release, digest) {
 		if err := r.storeManifest(ctx, m.Release, data); err != nil {
 			return s, err
 		}
 	}
-	s.file = sha256.Sum256(data)
+	s.file = digest
 	return s, nil
 }
 
@@ -74,14 +79,10 @@ func (r *Record) Mark(ctx context.Context, s State) (State, error) {
 	return r.writeJournal(ctx, s, j)
 }
 
-// stored reports whether data is stored as the manifest of the release id: the
-// open journal says so, or it was this run that did it.
-func (s State) stored(id ID, data []byte) bool {
-	if s.Journal == nil || s.Journal.Release != id {
-		return false
-	}
-	sum := site.Digest(sha256.Sum256(data))
-	return s.Journal.Manifest == sum || s.file == sum
+// stored reports whether the file with the digest is stored as the manifest of the
+// release id: the open journal says so, or it was this run that did it.
+func (s State) stored(id ID, digest site.Digest) bool {
+	return s.Journal != nil && s.Journal.Release == id && (s.Journal.Manifest == digest || s.file == digest)
 }
 
 // Pending is the stored manifest of the run whose journal is open, which has
@@ -93,7 +94,7 @@ func (r *Record) Pending(ctx context.Context, s State) (Manifest, error) {
 	if s.Journal.Manifest.IsZero() {
 		return Manifest{}, fmt.Errorf("the run that makes release %s was interrupted before it had uploaded everything", s.Journal.Release)
 	}
-	return r.manifest(ctx, s.Journal.Release, s.Journal.Manifest)
+	return r.manifest(ctx, s.Journal.Release, s.Journal.Manifest, 0)
 }
 
 // Commit moves the pointer to the manifest m, whose file it stores unless
@@ -101,18 +102,22 @@ func (r *Record) Pending(ctx context.Context, s State) (Manifest, error) {
 // pointer stays, if another run moved it since s was read. A repeat with the
 // same values is safe.
 func (r *Record) Commit(ctx context.Context, s State, m Manifest, took time.Duration) (State, error) {
-	data, err := encodeManifest(m)
+	digest, err := manifestDigest(m)
 	if err != nil {
 		return s, err
 	}
-	if !s.stored(m.Release, data) {
+	if !s.stored(m.Release, digest) {
+		data, err := encodeManifest(m)
+		if err != nil {
+			return s, err
+		}
 		if err := r.storeManifest(ctx, m.Release, data); err != nil {
 			return s, err
 		}
 	}
 	p := Pointer{
 		Version: Version, Release: m.Release, Number: m.Number, Previous: s.LiveID(),
-		Manifest: sha256.Sum256(data), Created: m.Created, Objects: m.Site.Len(), Bytes: m.Site.Bytes(), Revision: m.About.Revision,
+		Manifest: digest, Created: m.Created, Objects: m.Site.Len(), Bytes: m.Site.Bytes(), Revision: m.About.Revision,
 		Seconds: took.Seconds(),
 		Month:   monthOf(m.Created), Paths: s.Current.PathsIn(m.Created) + m.About.Paths,
 	}

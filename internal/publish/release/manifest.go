@@ -27,10 +27,11 @@ func (r *Record) Manifest(ctx context.Context, e Entry) (Manifest, error) {
 	if e.Gone || e.Manifest.IsZero() || r.prefix == "" {
 		return Manifest{}, fmt.Errorf("the bytes of release %s are not kept any more: %w", e.Release, remote.ErrNotFound)
 	}
-	return r.manifest(ctx, e.Release, e.Manifest)
+	return r.manifest(ctx, e.Release, e.Manifest, e.Objects)
 }
 
-func (r *Record) manifest(ctx context.Context, id ID, want site.Digest) (Manifest, error) {
+// manifest reads the file of about so many objects; 0 where nobody knows.
+func (r *Record) manifest(ctx context.Context, id ID, want site.Digest, objects int) (Manifest, error) {
 	data, _, err := r.store.Get(ctx, r.manifestKey(id, want))
 	if errors.Is(err, remote.ErrNotFound) {
 		var old error
@@ -44,7 +45,7 @@ func (r *Record) manifest(ctx context.Context, id ID, want site.Digest) (Manifes
 	if got := site.Digest(sha256.Sum256(data)); got != want {
 		return Manifest{}, fmt.Errorf("the manifest of release %s is damaged: its SHA-256 is %s, not %s", id, got.Short(), want.Short())
 	}
-	m, err := decodeManifest(data)
+	m, err := decodeManifest(data, objects)
 	if err != nil {
 		return Manifest{}, fmt.Errorf("read the manifest of release %s: %w", id, err)
 	}

@@ -74,7 +74,7 @@ func (r *Record) Read(ctx context.Context) (State, error) {
 		if err != nil || s.Current == nil {
 			return s, err
 		}
-		s.Live, err = r.manifest(ctx, s.Current.Release, s.Current.Manifest)
+		s.Live, err = r.manifest(ctx, s.Current.Release, s.Current.Manifest, s.Current.Objects)
 		if err == nil {
 			return s, nil
 		}

@@ -143,7 +143,7 @@ func (r *Record) needed(s State, m Manifest) func(site.Key) bool {
 	if s.Journal == nil {
 		return func(k site.Key) bool { return keys[k] }
 	}
-	for _, o := range m.Site.Objects() {
+	for o := range m.Site.All() {
 		keys[r.ContentKey(o.Digest)] = true
 	}
 	for _, o := range m.Retired {

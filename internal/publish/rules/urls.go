@@ -98,8 +98,19 @@ func (v View) routes() []Route {
 
 // route is the index of the route that answers path, -1 for none.
 func (v View) route(path site.URLPath) int {
-	normal := normalized(string(path))
-	return slices.IndexFunc(v.routes(), func(r Route) bool { return r.Pattern == "*" || matches(r.Pattern, normal) })
+	normal := ""
+	for i, r := range v.routes() {
+		if r.Pattern == "*" {
+			return i
+		}
+		if normal == "" {
+			normal = normalized(string(path))
+		}
+		if matches(r.Pattern, normal) {
+			return i
+		}
+	}
+	return -1
 }
 
 // forms lists the URLs that any distribution may show an object under; shown

@@ -28,7 +28,7 @@ const onceMore = "run the command again once nothing writes to the folder"
 // differ, those with symbolic links in them, whose targets may come and go
 // elsewhere, and all folders of file systems that other machines write to, or
 // that do not keep times so exactly.
-func (w *walker) unchanged(files []File, folders []*folder, jobs int) error {
+func (w *walker) unchanged(files *Files, folders []*folder, jobs int) error {
 	again := walker{ctx: w.ctx, root: w.root, ignore: w.ignore, now: w.now, device: w.device, steady: w.steady}
 	c := comparison{&again, files, folders}
 	var next atomic.Int64
@@ -49,7 +49,7 @@ func (w *walker) unchanged(files []File, folders []*folder, jobs int) error {
 // comparison holds the folder as it is against what the walk has found.
 type comparison struct {
 	*walker
-	files   []File    // in the order of their keys
+	files   *Files
 	folders []*folder // in the order of their prefixes
 }
 
@@ -75,7 +75,7 @@ func (c *comparison) listAgain(f *folder, s *scratch) {
 			kept[it.key] = true
 		default:
 			c.walk(it.sub, 1)
-			it.sub.each(func(*folder) {}, func(it item) { names = append(names, it.key) })
+			it.sub.each(func(*folder) {}, func(it item) { names = append(names, it.key) }, func(*folder) {})
 		}
 	}
 	c.compare(c.filesOf(f, kept), names)
@@ -96,8 +96,8 @@ func (c *comparison) knows(f *folder) bool {
 // filesOf lists what the walk has found in f, but not in the folders in it that
 // are kept.
 func (c *comparison) filesOf(f *folder, kept map[string]bool) (keys []string) {
-	for i := c.search(0, f.prefix); i < len(c.files); {
-		key := string(c.files[i].Key)
+	for i := c.search(0, f.prefix); i < c.files.Len(); {
+		key := string(c.files.keys[i])
 		rest, below := strings.CutPrefix(key, f.prefix)
 		if !below {
 			break
@@ -114,7 +114,7 @@ func (c *comparison) filesOf(f *folder, kept map[string]bool) (keys []string) {
 
 // search finds the first file from the i-th on whose key is not below key.
 func (c *comparison) search(i int, key string) int {
-	return i + sort.Search(len(c.files)-i, func(n int) bool { return string(c.files[i+n].Key) >= key })
+	return i + sort.Search(c.files.Len()-i, func(n int) bool { return string(c.files.keys[i+n]) >= key })
 }
 
 // compare takes two lists of keys.

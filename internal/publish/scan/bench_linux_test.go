@@ -28,7 +28,7 @@ func BenchmarkFolder(b *testing.B) {
 	cache := filepath.Join(dir, "cache", "hashes")
 	scan := func(b *testing.B, opts Options) {
 		opts.Now = later
-		if _, err := Folder(b.Context(), site, opts); err != nil {
+		if _, err := listed(b.Context(), site, opts); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -98,7 +98,7 @@ func TestWhatIsBelieved(t *testing.T) {
 			dir, cache := tree(t, a, "b.css", "site/"), filepath.Join(t.TempDir(), ".freshet", "hashes")
 			tt.opts.Cache, tt.opts.Now = cache, later
 			afterATick(t, dir)
-			if _, err := Folder(t.Context(), dir, tt.opts); err != nil {
+			if _, err := listed(t.Context(), dir, tt.opts); err != nil {
 				t.Fatal(err)
 			}
 			poison(t, cache, a, "b.css")
@@ -106,7 +106,7 @@ func TestWhatIsBelieved(t *testing.T) {
 			if err := tt.change(dir, path); err != nil {
 				t.Fatal(err)
 			}
-			files, err := Folder(t.Context(), dir, tt.opts)
+			files, err := listed(t.Context(), dir, tt.opts)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,7 +132,7 @@ func TestWhatIsBelieved(t *testing.T) {
 // same stamps; it is read again.
 func TestYoungStampsAreNotBelieved(t *testing.T) {
 	dir, cache := tree(t, "a"), filepath.Join(t.TempDir(), "hashes")
-	if _, err := Folder(t.Context(), dir, Options{Cache: cache}); err != nil {
+	if _, err := listed(t.Context(), dir, Options{Cache: cache}); err != nil {
 		t.Fatal(err)
 	}
 	r := hashes.Open(cache)
@@ -150,7 +150,7 @@ func TestTheCacheFollowsTheFolder(t *testing.T) {
 	opts := Options{Cache: cache, Now: later}
 	scan := func() (inode uint64) {
 		t.Helper()
-		if _, err := Folder(t.Context(), dir, opts); err != nil {
+		if _, err := listed(t.Context(), dir, opts); err != nil {
 			t.Fatal(err)
 		}
 		st, err := lstat(cache)
@@ -198,7 +198,7 @@ func TestLargeFiles(t *testing.T) {
 			if err := os.WriteFile(path, data, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			files, err := Folder(t.Context(), dir, opts)
+			files, err := listed(t.Context(), dir, opts)
 			if err != nil || files[0].Digest != sha256.Sum256(data) || files[0].Size != int64(size) {
 				t.Errorf("%d bytes, %d flipped: %v, %v", size, flip, files, err)
 			}
@@ -225,8 +225,8 @@ func TestACacheChangesNothing(t *testing.T) {
 				change(t, dir, names)
 			}
 			afterATick(t, base)
-			got, err := Folder(t.Context(), dir, opts)
-			want, wantErr := Folder(t.Context(), dir, Options{})
+			got, err := listed(t.Context(), dir, opts)
+			want, wantErr := listed(t.Context(), dir, Options{})
 			if fmt.Sprint(err) != fmt.Sprint(wantErr) {
 				t.Fatalf("with a cache %v, without %v", err, wantErr)
 			}

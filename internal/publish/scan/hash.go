@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +43,7 @@ const (
 
 // batch is a run of files.
 type batch struct {
+	first int // where files stand in the list
 	files []File
 	known []known // what is known of each
 	ready chan struct{}
@@ -74,7 +74,7 @@ func newHasher(w *walker, opts Options) *hasher {
 
 // all reads the files and writes the cache. The cache's entries come and go in
 // the order of the files, one batch after the other.
-func (h *hasher) all(files []File) error {
+func (h *hasher) all(files *Files) error {
 	defer h.old.Close()
 	defer h.new.Discard()
 	h.run(files)
@@ -91,7 +91,7 @@ func (h *hasher) all(files []File) error {
 }
 
 // run hands batches to several goroutines and takes them back in order.
-func (h *hasher) run(files []File) {
+func (h *hasher) run(files *Files) {
 	work := make(chan *batch, inFlight)
 	var readers sync.WaitGroup
 	for range h.opts.jobs() {
@@ -105,38 +105,41 @@ func (h *hasher) run(files []File) {
 	}
 	ring := make([]batch, inFlight) // the n-th batch is ring[n%inFlight]
 	sent, kept := 0, 0
-	for chunk := range slices.Chunk(files, min(batchFiles, len(files)/(8*h.opts.jobs())+1)) {
+	size := min(batchFiles, files.Len()/(8*h.opts.jobs())+1)
+	for first := 0; first < files.Len(); first += size {
 		if sent-kept == inFlight {
-			h.keep(&ring[kept%inFlight])
+			h.keep(&ring[kept%inFlight], files)
 			kept++
 		}
 		b := &ring[sent%inFlight]
-		h.recall(b, chunk)
+		h.recall(b, files, first, min(size, files.Len()-first))
 		work <- b
 		sent++
 	}
 	close(work)
 	for ; kept < sent; kept++ {
-		h.keep(&ring[kept%inFlight])
+		h.keep(&ring[kept%inFlight], files)
 	}
 	readers.Wait()
 }
 
-// recall looks up what is known of the files.
-func (h *hasher) recall(b *batch, files []File) {
+// recall takes n files from the first on, and looks up what is known of them.
+func (h *hasher) recall(b *batch, files *Files, first, n int) {
 	if b.ready == nil {
-		b.known, b.ready = make([]known, len(files)), make(chan struct{}, 1)
+		b.files, b.known, b.ready = make([]File, n), make([]known, n), make(chan struct{}, 1)
 	}
-	b.files, b.known = files, b.known[:len(files)]
-	for i := range files {
-		b.known[i].ok = h.old.Lookup(files[i].Key, &b.known[i].Entry)
+	b.first, b.files, b.known = first, b.files[:n], b.known[:n]
+	for i := range b.files {
+		b.files[i] = files.At(first + i)
+		b.known[i].ok = h.old.Lookup(b.files[i].Key, &b.known[i].Entry)
 	}
 }
 
 // keep waits until the files have been read, and remembers what came of it.
-func (h *hasher) keep(b *batch) {
+func (h *hasher) keep(b *batch, files *Files) {
 	<-b.ready
 	for i := range b.files {
+		files.set(b.first+i, &b.files[i])
 		if b.known[i].ok {
 			h.new.Add(b.files[i].Key, &b.known[i].Entry)
 		}

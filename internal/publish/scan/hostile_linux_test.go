@@ -29,7 +29,7 @@ func TestHostileNames(t *testing.T) {
 		strings.Repeat("x", 255), strings.Repeat("é", 127), "a/b/c/d/e/f/g/h/i/j", ".hidden", ".well-known/acme-challenge/x", "index.html/index.html", "sitemap.xml",
 	}
 	dir := tree(t, names...)
-	files, err := Folder(t.Context(), dir, Options{})
+	files, err := listed(t.Context(), dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestAnyName(t *testing.T) {
 			ignored = ignored || c == '/' && (Ignore{}).Match(name[:i], i < len(name))
 		}
 		key, keyErr := site.ParseKey(name)
-		files, err := Folder(t.Context(), dir, Options{})
+		files, err := listed(t.Context(), dir, Options{})
 		switch {
 		case ignored:
 			if !errors.Is(err, ErrEmpty) {
@@ -119,7 +119,7 @@ func TestFolderThatCannotBeEntered(t *testing.T) {
 	got := make(chan error, 2)
 	go func() {
 		asNobody(t)
-		_, err := Folder(t.Context(), dir, Options{Jobs: 1})
+		_, err := listed(t.Context(), dir, Options{Jobs: 1})
 		got <- err
 		f := fileAt("closed/b", filepath.Join(closed, "b"))
 		got <- f.read(t.Context())
@@ -152,7 +152,7 @@ func TestDeepFolder(t *testing.T) {
 		defer next.Close()
 		root = next
 	}
-	if files, err := Folder(t.Context(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "file name too long") || files != nil {
+	if files, err := listed(t.Context(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "file name too long") || files != nil {
 		t.Errorf("got %d files, %v", len(files), err)
 	}
 }

@@ -25,7 +25,7 @@ func scanning(t *testing.T, dir string, opts Options, do func() error) ([]File, 
 			}
 		}
 	}
-	return Folder(t.Context(), dir, opts)
+	return listed(t.Context(), dir, opts)
 }
 
 // A generator is at work: "a" has been read and "b/c" not yet.
@@ -87,7 +87,7 @@ func TestAFolderThatChangesWhileItIsScanned(t *testing.T) {
 func TestAFileThatBecomesALinkOutside(t *testing.T) {
 	secret := filepath.Join(tree(t, "secret"), "secret")
 	dir := tree(t, "a")
-	files, err := Folder(t.Context(), dir, Options{})
+	files, err := listed(t.Context(), dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestErrorsAreFitForATerminal(t *testing.T) {
 		{[]string{"d\x1b[31m/x", "d\x1b[31m/l -> ."}, `the symbolic link leads back to "d\x1b[31m", a folder above it`},
 	} {
 		t.Run(fmt.Sprintf("%q", tt.tree), func(t *testing.T) {
-			files, err := Folder(t.Context(), tree(t, append(tt.tree, "index.html")...), Options{})
+			files, err := listed(t.Context(), tree(t, append(tt.tree, "index.html")...), Options{})
 			if err == nil || !strings.Contains(err.Error(), tt.want) || files != nil {
 				t.Fatalf("got %v, want %s", err, tt.want)
 			}
@@ -155,7 +155,7 @@ func TestStatePrefix(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := tree(t, append(tt.tree, "index.html")...)
-			files, err := Folder(t.Context(), dir, Options{})
+			files, err := listed(t.Context(), dir, Options{})
 			if tt.want == "" {
 				if err == nil || !strings.Contains(err.Error(), "are freshet's own; rename it") || files != nil {
 					t.Errorf("got %d files, %v", len(files), err)
@@ -176,7 +176,7 @@ func TestLongKeysAreCountedInBytes(t *testing.T) {
 	if keys := keysOf(t, tree(t, longest), Options{}); len(longest) != 1024 || keys[0] != longest {
 		t.Errorf("a name of %d bytes gave %d keys", len(longest), len(keys))
 	}
-	_, err := Folder(t.Context(), tree(t, longest+"b", "ok"), Options{})
+	_, err := listed(t.Context(), tree(t, longest+"b", "ok"), Options{})
 	if err == nil || !strings.Contains(err.Error(), longest+"b: a key of 1025 bytes is longer than the 1024 that S3 takes") {
 		t.Errorf("got %v", err)
 	}
@@ -192,7 +192,7 @@ func TestEmptyFilesAndFolders(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	files, err := Folder(t.Context(), dir, Options{})
+	files, err := listed(t.Context(), dir, Options{})
 	if err != nil || len(files) != 1 || files[0].Size != 0 {
 		t.Fatalf("got %v, %v", files, err)
 	}
@@ -222,7 +222,7 @@ func TestHardLinks(t *testing.T) {
 	if err := os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "b")); err != nil {
 		t.Skip(err)
 	}
-	files, err := Folder(t.Context(), dir, Options{})
+	files, err := listed(t.Context(), dir, Options{})
 	if err != nil || len(files) != 2 || files[0].Digest != files[1].Digest {
 		t.Errorf("got %v, %v", files, err)
 	}
@@ -231,7 +231,7 @@ func TestHardLinks(t *testing.T) {
 // A link to what lies outside is refused whatever it leads to.
 func TestLinksToSystemFiles(t *testing.T) {
 	for _, target := range []string{os.DevNull, "/", "../../../../../../../../../../../../etc"} {
-		_, err := Folder(t.Context(), tree(t, "a", "b -> "+target), Options{})
+		_, err := listed(t.Context(), tree(t, "a", "b -> "+target), Options{})
 		if err == nil || !strings.Contains(err.Error(), "b: the symbolic link leaves the site folder") {
 			t.Errorf("%s: got %v", target, err)
 		}

@@ -85,7 +85,7 @@ func TestIgnorePatterns(t *testing.T) {
 	dir := gitTree(t)
 	for _, tt := range ignoreRows {
 		t.Run(tt.name, func(t *testing.T) {
-			files, err := Folder(t.Context(), dir, Options{Ignore: parse(t, tt.patterns)})
+			files, err := listed(t.Context(), dir, Options{Ignore: parse(t, tt.patterns)})
 			if err != nil && (tt.want != "" || !errors.Is(err, ErrEmpty)) {
 				t.Fatal(err)
 			}

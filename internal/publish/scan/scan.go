@@ -34,8 +34,7 @@ import (
 // ErrEmpty: the folder holds nothing to publish.
 var ErrEmpty = errors.New("nothing to publish")
 
-// File is one file to publish, as it was when it was read. There may be
-// millions: 72 bytes each, and the bytes of the key.
+// File is one file to publish, as it was when it was read.
 type File struct {
 	Key      site.Key
 	Digest   site.Digest
@@ -54,6 +53,8 @@ type Options struct {
 	// Progress, if not nil, is called after each file, from several goroutines
 	// at once: a call may bring less than the one before.
 	Progress func(files int, bytes int64)
+	// Found, if not nil, is told how many files there are before they are read.
+	Found func(files int)
 	// Cache is the file that remembers digests from scan to scan. "" means none.
 	// Its folder is made if need be; where it cannot be written, every scan reads
 	// every file.
@@ -74,7 +75,7 @@ func (o Options) jobs() int {
 // ErrEmpty. Unreadable files and folders, sockets, devices and links that leave
 // dir are an error that names up to ten of them, in the order of their names.
 // With an error there is no list.
-func Folder(ctx context.Context, dir string, opts Options) ([]File, error) {
+func Folder(ctx context.Context, dir string, opts Options) (*Files, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -91,9 +92,13 @@ func Folder(ctx context.Context, dir string, opts Options) ([]File, error) {
 		return nil, err
 	}
 	files, folders := flatten(top)
-	if len(files) == 0 {
+	if files.Len() == 0 {
 		return nil, fmt.Errorf("%w in %s", ErrEmpty, dir)
 	}
+	if opts.Found != nil {
+		opts.Found(files.Len())
+	}
+	files.prepare()
 	if err := newHasher(w, opts).all(files); err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func TestSocketsAndPipes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, err = Folder(t.Context(), dir, Options{})
+	_, err = listed(t.Context(), dir, Options{})
 	const what = ": it is a socket, pipe or device, which cannot be published"
 	want := "read the site folder: link" + what + "\npipe" + what + "\nsocket" + what
 	if err == nil || err.Error() != want {
@@ -63,7 +63,7 @@ func TestUnreadableFolder(t *testing.T) {
 	got := make(chan error, 1)
 	go func() { // in a thread of its own, which ends here
 		asNobody(t)
-		_, err := Folder(t.Context(), dir, Options{Jobs: 1})
+		_, err := listed(t.Context(), dir, Options{Jobs: 1})
 		got <- err
 	}()
 	want := "read the site folder: closed: permission denied\nz: the symbolic link leads nowhere"
@@ -81,7 +81,7 @@ func TestUnreadableSiteFolder(t *testing.T) {
 	got := make(chan error, 1)
 	go func() {
 		asNobody(t)
-		_, err := Folder(t.Context(), dir, Options{Jobs: 1})
+		_, err := listed(t.Context(), dir, Options{Jobs: 1})
 		got <- err
 	}()
 	if err := <-got; err == nil || err.Error() != "read the site folder: .: permission denied" {

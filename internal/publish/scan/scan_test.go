@@ -46,10 +46,19 @@ func tree(t *testing.T, names ...string) string {
 	return dir
 }
 
+// listed is Folder with a list.
+func listed(ctx context.Context, dir string, opts Options) ([]File, error) {
+	files, err := Folder(ctx, dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(files.All()), nil
+}
+
 // keysOf scans dir and joins the keys with spaces.
 func keysOf(t *testing.T, dir string, opts Options) []string {
 	t.Helper()
-	files, err := Folder(t.Context(), dir, opts)
+	files, err := listed(t.Context(), dir, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +104,7 @@ func TestFolder(t *testing.T) {
 		"日本/雪.html", ".well-known/security.txt", ".nojekyll", `back\slash`, "e\u0301.txt",
 	}
 	dir := tree(t, append(names, "empty/")...)
-	files, err := Folder(t.Context(), dir, Options{})
+	files, err := listed(t.Context(), dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,11 +133,11 @@ func TestFolderIsTheSameForAnyNumberOfJobs(t *testing.T) {
 		names = append(names, fmt.Sprintf("%d/%d.html", i%7, i))
 	}
 	dir := tree(t, names...)
-	one, err := Folder(t.Context(), dir, Options{Jobs: 1})
+	one, err := listed(t.Context(), dir, Options{Jobs: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	many, err := Folder(t.Context(), dir, Options{Jobs: 32})
+	many, err := listed(t.Context(), dir, Options{Jobs: 32})
 	if diff := cmp.Diff(seeAll(many), seeAll(one)); diff != "" || err != nil {
 		t.Errorf("%v; 32 jobs and 1 (-got +want):\n%s", err, diff)
 	}
@@ -172,7 +181,7 @@ func TestLongKeys(t *testing.T) {
 	if keys := keysOf(t, tree(t, longest), Options{}); len(longest) != 1024 || keys[0] != longest {
 		t.Errorf("a name of %d bytes gave %d keys", len(longest), len(keys))
 	}
-	_, err := Folder(t.Context(), tree(t, longName(1025)), Options{})
+	_, err := listed(t.Context(), tree(t, longName(1025)), Options{})
 	if err == nil || !strings.Contains(err.Error(), longName(1025)+": a key of 1025 bytes") {
 		t.Errorf("got %v, want an error with the name", err)
 	}
@@ -191,7 +200,7 @@ func TestFolderRefuses(t *testing.T) {
 		{"a folder of ignored files", "ignored", ErrEmpty, "nothing to publish in "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			files, err := Folder(t.Context(), filepath.Join(dir, tt.dir), Options{})
+			files, err := listed(t.Context(), filepath.Join(dir, tt.dir), Options{})
 			if err == nil || tt.is != nil && !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.text) || files != nil {
 				t.Errorf("got %d files, %v, want %v with %q", len(files), err, tt.is, tt.text)
 			}
@@ -230,7 +239,7 @@ func TestLinks(t *testing.T) {
 		{"into a folder that is left out", []string{"a", ".git/config", "b -> .git/config"}, "", "b: the symbolic link leads to .git/config, which is never published"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			files, err := Folder(t.Context(), tree(t, tt.tree...), Options{})
+			files, err := listed(t.Context(), tree(t, tt.tree...), Options{})
 			var keys []string
 			for _, f := range files {
 				keys = append(keys, string(f.Key))
@@ -253,7 +262,7 @@ func TestLinkToAFolderOfASimilarName(t *testing.T) {
 	if err := os.Symlink(filepath.Join(both, "site-old", "b"), filepath.Join(both, "site", "b")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Folder(t.Context(), filepath.Join(both, "site"), Options{}); err == nil || !strings.Contains(err.Error(), "leaves the site folder") {
+	if _, err := listed(t.Context(), filepath.Join(both, "site"), Options{}); err == nil || !strings.Contains(err.Error(), "leaves the site folder") {
 		t.Errorf("got %v, want an error", err)
 	}
 }
@@ -266,7 +275,7 @@ func TestTheSiteFolderMayBeALink(t *testing.T) {
 }
 
 func TestNamesThatCannotBeKeys(t *testing.T) {
-	_, err := Folder(t.Context(), tree(t, "a", "b\x1b[31m", "c\xff", ".freshet-0123/lock.json"), Options{})
+	_, err := listed(t.Context(), tree(t, "a", "b\x1b[31m", "c\xff", ".freshet-0123/lock.json"), Options{})
 	want := `read the site folder: .freshet-0123/lock.json: names that begin with .freshet- are freshet's own; rename it
 "b\x1b[31m": the name has the control character '\x1b', which S3 requests and listings cannot carry
 "c\xff": the name is not valid UTF-8: "c\xff"`
@@ -281,7 +290,7 @@ func TestManyErrors(t *testing.T) {
 		names = append(names, fmt.Sprintf("%02d -> gone", i))
 	}
 	slices.Reverse(names)
-	_, err := Folder(t.Context(), tree(t, append(names, "ok")...), Options{})
+	_, err := listed(t.Context(), tree(t, append(names, "ok")...), Options{})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -316,7 +325,7 @@ func TestErrorsWhileReading(t *testing.T) {
 			}
 		}
 	}
-	files, err := Folder(t.Context(), dir, Options{Jobs: 1, Progress: breaking})
+	files, err := listed(t.Context(), dir, Options{Jobs: 1, Progress: breaking})
 	want := "read the site folder: b: no such file or directory\nd: no such file or directory"
 	if err == nil || err.Error() != want || files != nil || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %d files and %v, want %s", len(files), err, want)
@@ -369,7 +378,7 @@ func TestOpen(t *testing.T) {
 		{"gone", os.Remove, "no such file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			files, err := Folder(t.Context(), tree(t, "a"), Options{})
+			files, err := listed(t.Context(), tree(t, "a"), Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -392,7 +401,7 @@ func TestOpen(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if files, err := Folder(ctx, tree(t, "a", "b -> gone"), Options{}); !errors.Is(err, context.Canceled) || files != nil {
+	if files, err := listed(ctx, tree(t, "a", "b -> gone"), Options{}); !errors.Is(err, context.Canceled) || files != nil {
 		t.Errorf("before: got %d files, %v", len(files), err)
 	}
 	w := walker{ctx: ctx, root: tree(t, "a"), now: time.Now}
@@ -404,7 +413,7 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel = context.WithCancel(t.Context())
 	defer cancel()
 	read := 0
-	files, err := Folder(ctx, tree(t, "a", "b", "c"), Options{Jobs: 1, Progress: func(n int, _ int64) { read = n; cancel() }})
+	files, err := listed(ctx, tree(t, "a", "b", "c"), Options{Jobs: 1, Progress: func(n int, _ int64) { read = n; cancel() }})
 	if !errors.Is(err, context.Canceled) || files != nil || read != 1 {
 		t.Errorf("in between: got %d files after %d were read, %v", len(files), read, err)
 	}
@@ -418,7 +427,7 @@ func TestCancelled(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	var got [][2]int64
-	_, err := Folder(t.Context(), tree(t, "a", "bb", "ccc"), Options{Jobs: 1, Progress: func(n int, bytes int64) {
+	_, err := listed(t.Context(), tree(t, "a", "bb", "ccc"), Options{Jobs: 1, Progress: func(n int, bytes int64) {
 		got = append(got, [2]int64{int64(n), bytes})
 	}})
 	if diff := cmp.Diff(got, [][2]int64{{1, 1}, {2, 3}, {3, 6}}); diff != "" || err != nil {

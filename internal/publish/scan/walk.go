@@ -292,26 +292,23 @@ func (w *walker) rel(path string) string {
 // flatten lists the files below top in byte order of their keys, and the
 // folders, and lets go of the items. A folder is listed in that order already,
 // and all keys of a folder in it stand together, where it stands itself.
-func flatten(top *folder) (files []File, folders []*folder) {
+func flatten(top *folder) (files *Files, folders []*folder) {
 	var nf, nd int
-	top.each(func(f *folder) { nd++ }, func(item) { nf++ })
-	files, folders = make([]File, 0, nf), make([]*folder, 0, nd)
-	top.each(func(f *folder) { folders = append(folders, f) }, func(it item) {
-		files = append(files, File{Key: site.Key(it.key), at: it.at})
-	})
-	for _, f := range folders {
-		f.items = nil
-	}
+	top.each(func(*folder) { nd++ }, func(item) { nf++ }, func(*folder) {})
+	files, folders = newFiles(top.at, nf), make([]*folder, 0, nd)
+	top.each(func(f *folder) { folders = append(folders, f) }, func(it item) { files.add(it) }, func(f *folder) { f.items = nil })
 	return files, folders
 }
 
-func (f *folder) each(folder func(*folder), file func(item)) {
-	folder(f)
+// each goes through f: every folder before and after what is in it.
+func (f *folder) each(before func(*folder), file func(item), after func(*folder)) {
+	before(f)
 	for _, it := range f.items {
 		if it.sub != nil {
-			it.sub.each(folder, file)
+			it.sub.each(before, file, after)
 		} else {
 			file(it)
 		}
 	}
+	after(f)
 }

@@ -17,6 +17,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -91,6 +92,7 @@ type Untouched struct {
 type Problem struct {
 	Changed   []Changed
 	Untouched []Untouched
+	Others    iter.Seq[Untouched] // if not nil, more of them, in any order: a site may be too large to list
 	Policy    Policy
 	// MaxPaths and MaxWildcards bound a cover; 0 means no bound. "/*" is one
 	// path and one wildcard, so there is always a cover.
@@ -158,7 +160,11 @@ func Prepare(p Problem) (Prepared, error) {
 		}
 	}
 	t := newTree(p)
-	t.count(p.Untouched)
+	t.count(slices.Values(p.Untouched))
+	if p.Others != nil {
+		t.count(p.Others)
+	}
+	t.accumulate()
 	return Prepared{t}, nil
 }
 
@@ -227,6 +233,9 @@ func writable(s string, n int) int {
 	}
 	return n
 }
+
+// Shared is the longest prefix of both URLs that can stand before a "*".
+func Shared(a, b string) string { return a[:writable(a, shared(a, b))] }
 
 // exact reports whether a path can name the URL s and nothing else. A "*" at
 // the end would be a wildcard.

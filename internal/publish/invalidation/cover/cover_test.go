@@ -296,3 +296,19 @@ func describe(p Problem) string {
 	return fmt.Sprintf("policy %d, tags %v, at most %d paths and %d wildcards\nchanged %v\nuntouched %v",
 		p.Policy, p.Tags, p.MaxPaths, p.MaxWildcards, p.Changed, p.Untouched)
 }
+
+// A "*" stands behind no half of an escape, and behind nothing that no path can carry.
+func TestShared(t *testing.T) {
+	for _, tt := range []struct{ name, a, b, want string }{
+		{"a part of a name", "/posts/ab", "/posts/ac", "/posts/a"},
+		{"one a prefix of the other", "/a", "/a/index.html", "/a"},
+		{"nothing but the slash", "/a", "/b", "/"},
+		{"within an escape", "/%C3%A4", "/%C3%A9", "/%C3"},
+		{"at its percent sign", "/%C3", "/%D3", "/"},
+		{"what is refused", "/a~x1", "/a~x2", "/a"},
+	} {
+		if got := Shared(tt.a, tt.b); got != tt.want {
+			t.Errorf("%s: Shared(%q, %q) = %q, want %q", tt.name, tt.a, tt.b, got, tt.want)
+		}
+	}
+}

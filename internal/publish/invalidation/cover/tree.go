@@ -2,6 +2,7 @@ package cover
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"sort"
 	"strings"
@@ -237,10 +238,10 @@ func (t *tree) uncover(v *node) {
 	}
 }
 
-// count adds everything untouched to the spots above it.
-func (t *tree) count(untouched []Untouched) {
+// count notes everything untouched at the deepest spot above it.
+func (t *tree) count(untouched iter.Seq[Untouched]) {
 	near := 0
-	for _, u := range untouched {
+	for u := range untouched {
 		near = t.nearest(u.URL, near)
 		leaf, common := t.deepest(u.URL, near)
 		class := u.Class
@@ -249,7 +250,6 @@ func (t *tree) count(untouched []Untouched) {
 		}
 		t.drop(leaf, common, class, u.Bytes)
 	}
-	t.accumulate()
 }
 
 // nearest is the index of the first element whose URL is not less than url,
