@@ -1,0 +1,348 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// accepted is an invalidation that was answered.
+type accepted struct{ distribution, id, reference string }
+
+// traffic is what clients of a fleet were answered.
+type traffic struct {
+	mu            sync.Mutex
+	invalidations []accepted
+	policies      []string
+	fatal         []string
+}
+
+// client sends random requests to random nodes.
+type client struct {
+	nodes []*fleetNode
+	dists []string
+	rand  *rand.Rand
+	log   *traffic
+}
+
+func (c *client) node() *Server { return c.nodes[c.rand.IntN(len(c.nodes))].Server }
+func (c *client) dist() string  { return c.dists[c.rand.IntN(len(c.dists))] }
+
+// step makes one random request.
+func (c *client) step(ctx context.Context) {
+	switch n := c.rand.IntN(10); {
+	case n < 6:
+		c.invalidate(ctx)
+	case n < 7:
+		c.policy(ctx)
+	case n < 8:
+		c.tag(ctx)
+	case n < 9:
+		c.update(ctx)
+	default:
+		c.come(ctx)
+	}
+}
+
+// invalidate uses references that others use too: one invalidation must come of them.
+func (c *client) invalidate(ctx context.Context) {
+	dist, ref := c.dist(), fmt.Sprint("r", c.rand.IntN(40))
+	a := ask(ctx, c.node(), http.MethodPost, "distribution/"+dist+"/invalidation", batchXML(ref, "/"+ref))
+	c.log.mu.Lock()
+	defer c.log.mu.Unlock()
+	if a.status == http.StatusCreated {
+		c.log.invalidations = append(c.log.invalidations, accepted{dist, idIn(a), ref})
+	} else if a.status != http.StatusServiceUnavailable {
+		c.log.fatal = append(c.log.fatal, a.body)
+	}
+}
+
+func (c *client) policy(ctx context.Context) {
+	name := fmt.Sprint("p", c.rand.Uint64())
+	a := ask(ctx, c.node(), http.MethodPost, "origin-request-policy", originPolicy(name))
+	if a.status == http.StatusCreated {
+		c.log.mu.Lock()
+		defer c.log.mu.Unlock()
+		c.log.policies = append(c.log.policies, idIn(a))
+	}
+}
+
+func (c *client) tag(ctx context.Context) {
+	tags := fmt.Sprintf("<Tags><Items><Tag><Key>k%d</Key><Value>%d</Value></Tag></Items></Tags>", c.rand.IntN(5), c.rand.IntN(100))
+	ask(ctx, c.node(), http.MethodPost, "tagging?Operation=Tag&Resource=arn:aws:cloudfront::000000000000:distribution/"+c.dist(), tags)
+}
+
+// update writes what it has read at one node to another: whoever had it changed in between must be noticed.
+func (c *client) update(ctx context.Context) {
+	dist := c.dist()
+	a := ask(ctx, c.node(), http.MethodGet, "distribution/"+dist+"/config", "")
+	if a.status != http.StatusOK {
+		return
+	}
+	body := strings.Replace(a.body, "<Comment>"+between(a.body, "<Comment>", "</Comment>"), fmt.Sprint("<Comment>", c.rand.IntN(1000)), 1)
+	ask(ctx, c.node(), http.MethodPut, "distribution/"+dist+"/config", body, "If-Match", a.header.Get("ETag"))
+}
+
+// come makes a member join or end at whatever the log has.
+func (c *client) come(context.Context) {
+	member := fmt.Sprint("m", c.rand.IntN(4))
+	data := EncodeJoin(member, "edge")
+	if c.rand.IntN(2) == 0 {
+		data = EncodeEnd(member)
+	}
+	l := c.nodes[0].opts.Log.(*memoryLog)
+	for {
+		if _, err := l.add(l.last(), fmt.Sprint("join ", c.rand.Uint64()), data); err == nil {
+			return
+		}
+	}
+}
+
+func originPolicy(name string) string {
+	return `<OriginRequestPolicyConfig><Name>` + name + `</Name><HeadersConfig><HeaderBehavior>none</HeaderBehavior></HeadersConfig>` +
+		`<CookiesConfig><CookieBehavior>none</CookieBehavior></CookiesConfig><QueryStringsConfig><QueryStringBehavior>none</QueryStringBehavior></QueryStringsConfig></OriginRequestPolicyConfig>`
+}
+
+// Three nodes decide at the same time, on a log that fails: their views end equal, what was answered is in all of them
+// once, and a caller reference names one invalidation wherever it was sent.
+func TestViewsAgree(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		seed := rapid.Uint64().Draw(r, "seed")
+		history := rapid.SampledFrom([]int{10, 10_000}).Draw(r, "history")
+		l := newLog()
+		nodes := startFleet(t, l, 3, Options{Volatile: true, History: history}, func() {
+			if l.last()%7 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		})
+		defer func() {
+			for _, n := range nodes {
+				n.stop()
+			}
+		}()
+		dists := []string{newDistribution(t, nodes[0].Server, "a"), newDistribution(t, nodes[1].Server, "b")}
+		l.fail(shaky(seed))
+		seen := run(t.Context(), nodes, dists, seed, 6, rapid.IntRange(5, 25).Draw(r, "steps"))
+		settle(t, l, nodes)
+		want := replayed(t, l.all())
+		for i, n := range nodes {
+			if diff := cmp.Diff(dump(t, n.db), want); diff != "" {
+				r.Errorf("node %d differs from the log (-node +log):\n%s", i, diff)
+			}
+		}
+		seen.check(r, nodes, history)
+	})
+}
+
+// run lets clients send requests at the same time.
+func run(ctx context.Context, nodes []*fleetNode, dists []string, seed uint64, clients, steps int) *traffic {
+	seen := &traffic{}
+	var all sync.WaitGroup
+	for i := range clients {
+		c := &client{nodes: nodes, dists: dists, rand: rand.New(rand.NewPCG(seed, uint64(i+2))), log: seen}
+		all.Go(func() {
+			for range steps {
+				c.step(ctx)
+			}
+		})
+	}
+	all.Wait()
+	return seen
+}
+
+// check compares what was answered with what the first node has; the others have the same.
+func (seen *traffic) check(t *rapid.T, nodes []*fleetNode, history int) {
+	for _, f := range seen.fatal {
+		t.Errorf("refused: %s", f)
+	}
+	names, owner := map[string]string{}, map[string]string{}
+	for _, a := range seen.invalidations {
+		key := a.distribution + " " + a.reference
+		if owner[a.id] != "" && owner[a.id] != key {
+			t.Errorf("id %s is of %s and %s", a.id, owner[a.id], key)
+		}
+		owner[a.id] = key
+		if history == 10 {
+			continue // references are forgotten, and may come again
+		}
+		if names[key] != "" && names[key] != a.id {
+			t.Errorf("reference %s names %s and %s", key, names[key], a.id)
+		}
+		names[key] = a.id
+		got, err := nodes[0].Recent(a.distribution, 1000)
+		n := 0
+		for _, one := range got {
+			if one.ID == a.id && one.Reference == a.reference {
+				n++
+			}
+		}
+		if err != nil || n != 1 {
+			t.Errorf("invalidation %s is there %d times, %v", a.id, n, err)
+		}
+	}
+	for _, id := range seen.policies {
+		if a := ask(context.Background(), nodes[2].Server, http.MethodGet, "origin-request-policy/"+id, ""); a.status != http.StatusOK {
+			t.Errorf("policy %s: %d", id, a.status)
+		}
+	}
+}
+
+// Whatever an Append says that is no answer, the change is made once.
+func TestAppendFails(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		after bool
+	}{{"before the effect", false}, {"after it", true}} {
+		t.Run(row.name, func(t *testing.T) {
+			l := newLog()
+			n := startFleet(t, l, 1, Options{}, prompt)[0]
+			id := newDistribution(t, n.Server, "a")
+			var mu sync.Mutex
+			failures := 2
+			l.fail(func(_ context.Context, after bool) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if after != row.after || failures == 0 {
+					return nil
+				})
+				failures--
+				return errors.New("the log is away")
+			}
+			a := ask(t.Context(), n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML("r", "/a"))
+			if a.status != http.StatusCreated {
+				t.Fatalf("answered %d %s", a.status, a.body)
+			}
+			got, err := n.Recent(id, 10)
+			if err != nil || len(got) != 1 || got[0].ID != idIn(a) || l.last() != 2 {
+				t.Errorf("got %v, %v, and the log has %d entries", got, err, l.last())
+			}
+		})
+	}
+}
+
+// While the log does not answer, the API shows what there is, takes in what other nodes did, and says of changes that their fate is not
+// known; a repeat finds the invalidation once the log is back.
+func TestLogHangs(t *testing.T) {
+	l := newLog()
+	n := startFleet(t, l, 1, Options{CommitWait: time.Second, Sync: func(context.Context) error { return errors.New("away") }}, prompt)[0]
+	id := newDistribution(t, n.Server, "a")
+	l.fail(func(ctx context.Context, after bool) error {
+		if !after {
+			return nil
+		})
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	answered := make(chan answer)
+	go func() {
+		answered <- ask(t.Context(), n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML("r", "/a"))
+	}()
+	for l.last() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	if a := ask(t.Context(), n.Server, http.MethodGet, "distribution/"+id, ""); a.status != http.StatusOK || !strings.Contains(a.body, "<Status>InProgress<") {
+		t.Errorf("answered %d %s, want InProgress: nobody knows what is newer", a.status, a.body)
+	}
+	if a := ask(t.Context(), n.Server, http.MethodGet, "distribution/ENOSUCH", ""); a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "not caught up") {
+		t.Errorf("answered %d %s, want 503 for what another node may have made", a.status, a.body)
+	}
+	l.push(t, EncodeJoin("m", "edge"))
+	if err := n.AwaitApplied(t.Context(), 3); err != nil {
+		t.Error(err)
+	}
+	if a := <-answered; a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "not known whether") {
+		t.Errorf("answered %d %s", a.status, a.body)
+	}
+	l.fail(noFault)
+	a := ask(t.Context(), n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML("r", "/a"))
+	if got, err := n.Recent(id, 10); a.status != http.StatusCreated || err != nil || len(got) != 1 {
+		t.Errorf("answered %d; there are %v, %v", a.status, got, err)
+	}
+}
+
+// A request whose client has gone is not decided, and does not hold up others.
+func TestClientGone(t *testing.T) {
+	l := newLog()
+	n := startFleet(t, l, 1, Options{}, prompt)[0]
+	id := newDistribution(t, n.Server, "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if a := ask(ctx, n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML("r", "/a")); a.status != http.StatusServiceUnavailable {
+		t.Errorf("answered %d %s", a.status, a.body)
+	}
+	if a := ask(t.Context(), n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML("s", "/a")); a.status != http.StatusCreated {
+		t.Errorf("answered %d %s", a.status, a.body)
+	}
+}
+
+// Requests that wait at the same time share entries of the log.
+func TestGroupCommit(t *testing.T) {
+	l := newLog()
+	n := startFleet(t, l, 1, Options{}, prompt)[0]
+	id := newDistribution(t, n.Server, "a")
+	before, release := l.last(), make(chan struct{})
+	l.fail(func(_ context.Context, after bool) error {
+		if !after {
+			<-release
+		})
+		return nil
+	}
+	var all sync.WaitGroup
+	for i := range 64 {
+		all.Go(func() {
+			if a := ask(t.Context(), n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML(fmt.Sprint(i), "/a")); a.status != http.StatusCreated {
+				t.Errorf("answered %d %s", a.status, a.body)
+			}
+		})
+	}
+	for waiting := 0; waiting < 60; {
+		time.Sleep(time.Millisecond)
+		n.commits.mu.Lock()
+		waiting = len(n.commits.waiting)
+		n.commits.mu.Unlock()
+	}
+	close(release)
+	all.Wait()
+	if got := l.last() - before; got > 5 {
+		t.Errorf("64 requests took %d entries, want a few", got)
+	}
+}
+
+// A change that fails after it has written takes nothing of the others with it, and leaves nothing itself.
+func TestSpoiltGroup(t *testing.T) {
+	l := newLog()
+	n := startFleet(t, l, 1, Options{}, prompt)[0]
+	id := newDistribution(t, n.Server, "a")
+	sub := func(decide func(*txn) error) *submission {
+		return &submission{ctx: t.Context(), decide: decide, done: make(chan error, 1)}
+	}
+	spoilt := errors.New("no")
+	tags := func(key string, err error) *submission {
+		return sub(func(t *txn) error { return errors.Join(t.do(setTags{id, []tag{{key, ""}}}), err) })
+	}
+	fine := func(*txn) error { return errNoSuchInvalidation() }
+	group := []*submission{tags("a", nil), sub(fine), tags("b", spoilt), tags("c", nil)}
+	all := group
+	for len(group) > 0 {
+		group = n.commits.round(group)
+	}
+	var got []bool
+	for _, s := range all {
+		got = append(got, <-s.done == nil)
+	}
+	if diff := cmp.Diff(got, []bool{true, false, false, true}); diff != "" {
+		t.Errorf("succeeded (-got +want):\n%s", diff)
+	}
+	if d, err := n.load(id); err != nil || len(d.rec.Tags) != 1 || d.rec.Tags[0].Key != "c" || l.last() != 3 {
+		t.Errorf("tags %v, %v, %d entries", d.rec.Tags, err, l.last())
+	}
+}
