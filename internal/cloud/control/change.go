@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -70,6 +71,17 @@ type submission struct {
 	decide func(t *txn) error
 	local  bool       // it is a mark
 	done   chan error // capacity 1
+}
+
+// run decides. A panic is this request's failure and no other's, as it is without a log, where net/http stops it.
+func (sub *submission) run(t *txn) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.local++ // whatever it wrote is to be taken back
+			err = fmt.Errorf("decide change: panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return sub.decide(t)
 }
 
 // committer makes the changes of a server with a log: those that wait at the same time share one transaction of
@@ -189,7 +201,7 @@ func decideAll(t *txn, group []*submission) (decided []*submission, errs []error
 			return group[:i], errs, nil
 		}
 		ops, local := len(t.ops), t.local
-		err := sub.decide(t)
+		err := sub.run(t)
 		if t.size > fleet.MaxEntry-1 {
 			err = errTooLarge()
 		}

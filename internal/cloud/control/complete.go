@@ -20,10 +20,7 @@ func (s *Server) completeNext(ctx context.Context, w *worker) (done bool, wait t
 	if wait := s.untilDue(rec); wait > 0 {
 		return false, wait, nil
 	}
-	through, err := s.opts.Completed(ctx, rec.Log)
-	if err == nil && through < rec.Log {
-		err = fmt.Errorf("the edges are at entry %d only", through)
-	}
+	through, err := s.past(ctx, rec.Log)
 	if err != nil {
 		return false, 0, fmt.Errorf("complete invalidation %s, entry %d: %w", rec.ID, rec.Log, err)
 	}
@@ -38,6 +35,19 @@ func (s *Server) completeNext(ctx context.Context, w *worker) (done bool, wait t
 		return false, 0, fmt.Errorf("complete invalidations through entry %d: %w", through, err)
 	}
 	return false, 0, nil
+}
+
+// past waits until all edges have applied the log through sequence. Members and Applied are by then what they are after that entry: the
+// file may be ahead of them for a moment, and a member that has just joined must not be overlooked.
+func (s *Server) past(ctx context.Context, sequence uint64) (through uint64, err error) {
+	if err := s.AwaitApplied(ctx, sequence); err != nil {
+		return 0, err
+	}
+	through, err = s.opts.Completed(ctx, sequence)
+	if err == nil && through < sequence {
+		err = fmt.Errorf("the edges are at entry %d only", through)
+	}
+	return through, err
 }
 
 // due is whether an invalidation is held back no longer.

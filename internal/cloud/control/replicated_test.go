@@ -213,10 +213,10 @@ func TestAppendFails(t *testing.T) {
 				defer mu.Unlock()
 				if after != row.after || failures == 0 {
 					return nil
-				})
+				}
 				failures--
 				return errors.New("the log is away")
-			}
+			})
 			a := ask(t.Context(), n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML("r", "/a"))
 			if a.status != http.StatusCreated {
 				t.Fatalf("answered %d %s", a.status, a.body)
@@ -238,10 +238,10 @@ func TestLogHangs(t *testing.T) {
 	l.fail(func(ctx context.Context, after bool) error {
 		if !after {
 			return nil
-		})
+		}
 		<-ctx.Done()
 		return ctx.Err()
-	}
+	})
 	answered := make(chan answer)
 	go func() {
 		answered <- ask(t.Context(), n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML("r", "/a"))
@@ -289,31 +289,83 @@ func TestGroupCommit(t *testing.T) {
 	l := newLog()
 	n := startFleet(t, l, 1, Options{}, prompt)[0]
 	id := newDistribution(t, n.Server, "a")
-	before, release := l.last(), make(chan struct{})
+	before, asked, release := l.last(), make(chan struct{}, 64), make(chan struct{})
 	l.fail(func(_ context.Context, after bool) error {
 		if !after {
+			asked <- struct{}{}
 			<-release
-		})
+		}
 		return nil
-	}
+	})
 	var all sync.WaitGroup
-	for i := range 64 {
+	create := func(i int) {
 		all.Go(func() {
 			if a := ask(t.Context(), n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML(fmt.Sprint(i), "/a")); a.status != http.StatusCreated {
 				t.Errorf("answered %d %s", a.status, a.body)
 			}
 		})
 	}
-	for waiting := 0; waiting < 60; {
-		time.Sleep(time.Millisecond)
-		n.commits.mu.Lock()
-		waiting = len(n.commits.waiting)
-		n.commits.mu.Unlock()
+	create(0)
+	<-asked
+	for i := range 63 {
+		create(i + 1)
 	}
+	eventually(t, "all wait", func() bool {
+		n.commits.mu.Lock()
+		defer n.commits.mu.Unlock()
+		return len(n.commits.waiting) >= 63
+	})
 	close(release)
 	all.Wait()
-	if got := l.last() - before; got > 5 {
-		t.Errorf("64 requests took %d entries, want a few", got)
+	if got := l.last() - before; got != 2 {
+		t.Errorf("64 requests took %d entries, want 2", got)
+	}
+}
+
+// A request that is decided again, because another node was faster, costs its limits once.
+func TestDecidedAgain(t *testing.T) {
+	l := newLog()
+	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	n := startFleet(t, l, 1, Options{Limits: Limits{PathsPerSecond: 1}, Now: func() time.Time { return now }}, prompt)[0]
+	id := newDistribution(t, n.Server, "a")
+	raced := false
+	l.fail(func(_ context.Context, after bool) error {
+		if !after && !raced {
+			raced = true
+			l.push(t, EncodeJoin("m", "edge"))
+		}
+		return nil
+	})
+	send := func(reference string) answer {
+		return ask(t.Context(), n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML(reference, "/a"))
+	}
+	if a := send("r"); a.status != http.StatusCreated || !raced || l.last() != 3 {
+		t.Errorf("answered %d %s, at %d", a.status, a.body, l.last())
+	}
+	if a := send("s"); a.status != http.StatusBadRequest || !strings.Contains(a.body, "Throttling") {
+		t.Errorf("answered %d %s, want Throttling", a.status, a.body)
+	}
+}
+
+// A request that panics, or is too large for the log, is refused alone.
+func TestRefusedAlone(t *testing.T) {
+	l := newLog()
+	n := startFleet(t, l, 1, Options{}, prompt)[0]
+	id := newDistribution(t, n.Server, "a")
+	err := n.change(t.Context(), func(t *txn) error {
+		_ = t.do(setTags{id, []tag{{"k", ""}}})
+		panic("oh")
+	})
+	if err == nil || !strings.Contains(err.Error(), "panic: oh") {
+		t.Errorf("error %v", err)
+	}
+	quotes := `<Mine>` + strings.Repeat(`"`, 1_000_000) + `</Mine>` // each takes five bytes when it is written
+	a := ask(t.Context(), n.Server, http.MethodPost, "distribution", strings.Replace(configXML("b", ""), "<Comment>", quotes+"<Comment>", 1))
+	if a.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("answered %d %s", a.status, a.body)
+	}
+	if d, err := n.load(id); err != nil || len(d.rec.Tags) > 0 || l.last() != 1 {
+		t.Errorf("tags %v, %v, %d entries", d.rec.Tags, err, l.last())
 	}
 }
 

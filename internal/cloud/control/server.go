@@ -56,7 +56,7 @@ type Options struct {
 	Credentials Credentials
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Rand makes ids and versions; nil is crypto/rand. It need not be safe for concurrent use.
+	// Rand makes ids and versions; nil is crypto/rand. It need not be safe for concurrent use. With a Log it differs from node to node.
 	Rand io.Reader
 	// Logger receives what goes wrong inside; nil discards it.
 	Logger *slog.Logger
@@ -95,11 +95,13 @@ type Options struct {
 	// what is stored, before a list, and before a status Deployed, the Server so makes sure that it has not merely missed something.
 	// nil: what is applied is taken for all there is.
 	Sync func(ctx context.Context) error
-	// Completed waits until every edge has applied the log through sequence, and returns how far all have come: sequence at least. With
+	// Completed waits until every edge that may answer from its cache has applied the log through sequence, and returns how far all have come: sequence at least. With
 	// it edges follow the log by themselves: the Server asks it before an invalidation is Completed and a configuration
-	// Deployed, never calls its Edges, which may be nil, and Close waits for nothing. nil: Edges are called.
+	// Deployed, never calls its Edges, which may be nil, and Close waits for nothing. It is called once Applied is at sequence, from
+	// one goroutine for each distribution. nil: Edges are called.
 	Completed func(ctx context.Context, sequence uint64) (uint64, error)
-	// Changed is called after each entry that was applied, this Server's own included; it returns quickly. nil is nobody.
+	// Changed is called after each entry that was applied, this Server's own included, and perhaps twice; it returns quickly, and makes no change.
+	// nil is nobody.
 	Changed func()
 	// Fault is asked before each known operation, by its name as in "CreateInvalidation", and may return how the
 	// operation fails; for tests. nil is no faults.

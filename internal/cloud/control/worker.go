@@ -162,7 +162,7 @@ func (s *Server) configure(ctx context.Context, id string, d stored) error {
 	if s.opts.Completed == nil {
 		return s.edges.Configure(ctx, id, d.cfg)
 	}
-	_, err := s.opts.Completed(ctx, d.log)
+	_, err := s.past(ctx, d.log)
 	return err
 }
 
