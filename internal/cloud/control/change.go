@@ -20,8 +20,9 @@ const (
 	// firstTry is how long the write transaction stays open while the log is asked. What takes longer goes on without it, so
 	// that other nodes' entries can be applied meanwhile.
 	firstTry = 250 * time.Millisecond
-	// lastTry bounds the pause between attempts at the log; the first pause is firstPause.
-	lastTry = time.Second
+	// laterTry is how long each further attempt may take, and laterPause the longest pause between two; the first is firstPause.
+	laterTry   = 2 * time.Second
+	laterPause = time.Second
 )
 
 // txn is a write transaction. Replicated state changes through do only.
@@ -287,14 +288,14 @@ func (c *committer) append(ctx context.Context, wait time.Duration, sequence uin
 func (c *committer) again(t *txn, id string, data []byte, err error) error {
 	ctx, cancel := context.WithTimeout(c.s.ctx, c.s.opts.CommitWait)
 	defer cancel()
-	for pause := firstPause; ; pause = min(2*pause, lastTry) {
+	for pause := firstPause; ; pause = min(2*pause, laterPause) {
 		c.s.opts.Logger.Warn("log not reached, will retry", "entry", t.sequence, "error", err, "pause_ms", pause.Milliseconds())
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return errUncertain(err)
 		}
-		err = c.append(ctx, c.s.opts.CommitWait, t.sequence, id, data)
+		err = c.append(ctx, laterTry, t.sequence, id, data)
 		if err == nil {
 			return c.s.applyOps(t.sequence, t.ops)
 		}

@@ -120,6 +120,9 @@ func startNode(t testing.TB, l *memoryLog, path string, opts Options, slow func(
 	t.Helper()
 	n := &fleetNode{path: path, done: make(chan struct{})}
 	opts.Log = l
+	if opts.CommitWait == 0 {
+		opts.CommitWait = time.Minute // a machine may be slow
+	}
 	if opts.Sync == nil {
 		opts.Sync = func(ctx context.Context) error { return n.AwaitApplied(ctx, l.last()) }
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/freshet/freshet/internal/cloud/fleet"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -196,6 +197,21 @@ func (seen *traffic) check(t *rapid.T, nodes []*fleetNode, history int) {
 	}
 }
 
+// twice fails two calls, before the effect or after it.
+func twice(afterwards bool) fault {
+	var mu sync.Mutex
+	failures := 2
+	return func(_ context.Context, after bool) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if after != afterwards || failures == 0 {
+			return nil
+		}
+		failures--
+		return errors.New("the log is away")
+	}
+}
+
 // Whatever an Append says that is no answer, the change is made once.
 func TestAppendFails(t *testing.T) {
 	for _, row := range []struct {
@@ -206,17 +222,7 @@ func TestAppendFails(t *testing.T) {
 			l := newLog()
 			n := startFleet(t, l, 1, Options{}, prompt)[0]
 			id := newDistribution(t, n.Server, "a")
-			var mu sync.Mutex
-			failures := 2
-			l.fail(func(_ context.Context, after bool) error {
-				mu.Lock()
-				defer mu.Unlock()
-				if after != row.after || failures == 0 {
-					return nil
-				}
-				failures--
-				return errors.New("the log is away")
-			})
+			l.fail(twice(row.after))
 			a := ask(t.Context(), n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML("r", "/a"))
 			if a.status != http.StatusCreated {
 				t.Fatalf("answered %d %s", a.status, a.body)
@@ -225,15 +231,19 @@ func TestAppendFails(t *testing.T) {
 			if err != nil || len(got) != 1 || got[0].ID != idIn(a) || l.last() != 2 {
 				t.Errorf("got %v, %v, and the log has %d entries", got, err, l.last())
 			}
+			l.fail(twice(row.after))
+			if a := ask(t.Context(), n.Server, http.MethodPost, "origin-request-policy", originPolicy("p")); a.status != http.StatusCreated || l.last() != 3 {
+				t.Errorf("a policy, of which there is one by that name: %d %s, %d entries", a.status, a.body, l.last())
+			}
 		})
 	}
 }
 
-// While the log does not answer, the API shows what there is, takes in what other nodes did, and says of changes that their fate is not
+// While the log does not answer, the API shows what there is, takes in what other nodes did, and says of a change that its fate is not
 // known; a repeat finds the invalidation once the log is back.
 func TestLogHangs(t *testing.T) {
 	l := newLog()
-	n := startFleet(t, l, 1, Options{CommitWait: time.Second, Sync: func(context.Context) error { return errors.New("away") }}, prompt)[0]
+	n := startFleet(t, l, 1, Options{CommitWait: time.Minute, Sync: func(context.Context) error { return errors.New("away") }}, prompt)[0]
 	id := newDistribution(t, n.Server, "a")
 	l.fail(func(ctx context.Context, after bool) error {
 		if !after {
@@ -242,13 +252,12 @@ func TestLogHangs(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
+	ctx, leave := context.WithCancel(t.Context())
 	answered := make(chan answer)
 	go func() {
-		answered <- ask(t.Context(), n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML("r", "/a"))
+		answered <- ask(ctx, n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML("r", "/a"))
 	}()
-	for l.last() < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "the entry is there", func() bool { return l.last() == 2 })
 	if a := ask(t.Context(), n.Server, http.MethodGet, "distribution/"+id, ""); a.status != http.StatusOK || !strings.Contains(a.body, "<Status>InProgress<") {
 		t.Errorf("answered %d %s, want InProgress: nobody knows what is newer", a.status, a.body)
 	}
@@ -256,9 +265,12 @@ func TestLogHangs(t *testing.T) {
 		t.Errorf("answered %d %s, want 503 for what another node may have made", a.status, a.body)
 	}
 	l.push(t, EncodeJoin("m", "edge"))
-	if err := n.AwaitApplied(t.Context(), 3); err != nil {
+	soon, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := n.AwaitApplied(soon, 3); err != nil {
 		t.Error(err)
 	}
+	leave()
 	if a := <-answered; a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "not known whether") {
 		t.Errorf("answered %d %s", a.status, a.body)
 	}
@@ -266,6 +278,31 @@ func TestLogHangs(t *testing.T) {
 	a := ask(t.Context(), n.Server, http.MethodPost, "distribution/"+id+"/invalidation", batchXML("r", "/a"))
 	if got, err := n.Recent(id, 10); a.status != http.StatusCreated || err != nil || len(got) != 1 {
 		t.Errorf("answered %d; there are %v, %v", a.status, got, err)
+	}
+}
+
+// A log that stays away is no success, for nobody in the group; what it never had is nowhere.
+func TestLogAway(t *testing.T) {
+	l := newLog()
+	n := startFleet(t, l, 1, Options{CommitWait: 100 * time.Millisecond}, prompt)[0]
+	id := newDistribution(t, n.Server, "a")
+	l.fail(func(context.Context, bool) error { return errors.New("the log is away") })
+	var group []*submission
+	for range 2 {
+		group = append(group, &submission{ctx: t.Context(), done: make(chan error, 1), decide: func(t *txn) error {
+			return t.do(setTags{id, []tag{{"k", ""}}})
+		}})
+	}
+	if left := n.commits.round(group); len(left) > 0 {
+		t.Errorf("%d are left", len(left))
+	}
+	for _, sub := range group {
+		if err := <-sub.done; err == nil || asAPIError(err).status != http.StatusServiceUnavailable {
+			t.Errorf("error %v, want 503", err)
+		}
+	}
+	if d, err := n.load(id); err != nil || len(d.rec.Tags) > 0 {
+		t.Errorf("tags %v, %v", d.rec.Tags, err)
 	}
 }
 
@@ -322,6 +359,35 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
+// A mark that shared a transaction with a change whose entry took two attempts is written all the same.
+func TestMarkWithLateEntry(t *testing.T) {
+	l := newLog()
+	n := startFleet(t, l, 1, Options{}, prompt)[0]
+	id := newDistribution(t, n.Server, "a")
+	l.fail(twice(true))
+	sub := func(local bool, decide func(*txn) error) *submission {
+		return &submission{ctx: t.Context(), local: local, decide: decide, done: make(chan error, 1)}
+	}
+	all := []*submission{
+		sub(false, func(t *txn) error { return t.do(setTags{id, []tag{{"k", ""}}}) }),
+		sub(true, func(t *txn) error {
+			t.local++
+			return t.Bucket(metaBucket).Put([]byte("mark"), []byte("here"))
+		}),
+	}
+	for group := all; len(group) > 0; {
+		group = n.commits.round(group)
+	}
+	for _, sub := range all {
+		if err := <-sub.done; err != nil {
+			t.Error(err)
+		}
+	}
+	if got := dump(t, n.db)[`meta/"mark"`]; got != "here" || l.last() != 2 {
+		t.Errorf("the mark is %q, with %d entries", got, l.last())
+	}
+}
+
 // A request that is decided again, because another node was faster, costs its limits once.
 func TestDecidedAgain(t *testing.T) {
 	l := newLog()
@@ -359,10 +425,11 @@ func TestRefusedAlone(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "panic: oh") {
 		t.Errorf("error %v", err)
 	}
-	quotes := `<Mine>` + strings.Repeat(`"`, 1_000_000) + `</Mine>` // each takes five bytes when it is written
-	a := ask(t.Context(), n.Server, http.MethodPost, "distribution", strings.Replace(configXML("b", ""), "<Comment>", quotes+"<Comment>", 1))
-	if a.status != http.StatusRequestEntityTooLarge {
-		t.Errorf("answered %d %s", a.status, a.body)
+	err = n.change(t.Context(), func(t *txn) error {
+		return t.do(setTags{id, []tag{{"k", strings.Repeat("v", fleet.MaxEntry)}}})
+	})
+	if !hasCode(err, http.StatusRequestEntityTooLarge) {
+		t.Errorf("error %v, want 413", err)
 	}
 	if d, err := n.load(id); err != nil || len(d.rec.Tags) > 0 || l.last() != 1 {
 		t.Errorf("tags %v, %v, %d entries", d.rec.Tags, err, l.last())

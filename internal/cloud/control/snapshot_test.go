@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -183,8 +184,8 @@ func TestKilledWhileApplying(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(2, uint64(time.Now().UnixNano())))
-	for range 6 {
-		killChild(t, path, r.IntN(12))
+	for range 8 {
+		killChild(t, path, r.IntN(8), time.Duration(r.IntN(4000))*time.Microsecond)
 		s := opened(t, path)
 		at := s.Applied()
 		if diff := cmp.Diff(dump(t, s.db), replayed(t, entries[:at])); diff != "" {
@@ -202,8 +203,8 @@ func TestKilledWhileApplying(t *testing.T) {
 	}
 }
 
-// killChild runs a process that applies the log, and kills it after some entries.
-func killChild(t *testing.T, path string, after int) {
+// killChild runs a process that applies the log, and kills it some entries and a while later.
+func killChild(t *testing.T, path string, after int, wait time.Duration) {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^$")
 	child.Env = append(os.Environ(), childVariable+"="+path)
@@ -222,6 +223,7 @@ func killChild(t *testing.T, path string, after int) {
 			break
 		}
 	}
+	time.Sleep(wait) // any moment of the next entries will do
 	_ = child.Process.Kill()
 	_ = child.Wait() // says that it was killed
 }
@@ -291,6 +293,8 @@ func TestMembers(t *testing.T) {
 func TestBehind(t *testing.T) {
 	l := newLog()
 	gate := make(chan struct{})
+	release := sync.OnceFunc(func() { close(gate) })
+	defer release()
 	first := startNode(t, l, filepath.Join(t.TempDir(), "1.db"), Options{}, prompt)
 	second := startNode(t, l, filepath.Join(t.TempDir(), "2.db"), Options{}, func() { <-gate })
 	id := newDistribution(t, first.Server, "a")
@@ -303,7 +307,7 @@ func TestBehind(t *testing.T) {
 		t.Fatalf("answered %d %s before it could know", a.status, a.body)
 	case <-time.After(20 * time.Millisecond):
 	}
-	close(gate)
+	release()
 	if a := <-asked; a.status != http.StatusCreated {
 		t.Errorf("answered %d %s", a.status, a.body)
 	}
