@@ -24,13 +24,16 @@ func main() {
 	}
 }
 
-// run is the measurement, or one of the two servers that it starts from this same program.
+// run is the measurement, the soak, or one of the two servers that the measurement starts from this same program.
 func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == "origin" {
 		return serveOrigin(ctx, args[1:])
 	}
 	if len(args) > 0 && args[0] == "serve" {
 		return serveEdge(ctx, args[1:])
+	}
+	if len(args) > 0 && args[0] == "soak" {
+		return runSoak(ctx, args[1:])
 	}
 	flags := flag.NewFlagSet("edge", flag.ContinueOnError)
 	names := flags.String("servers", "freshet,nginx,varnish,trafficserver", "which, in this order; also squid, and freshet-nethttp: freshet without its hit loop")

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/internal/project/build"
+	"github.com/freshet/freshet/internal/publish/deploy"
 	"github.com/freshet/freshet/internal/ui"
 )
 
@@ -42,15 +44,61 @@ func (a *app) build(ctx context.Context, p project) error {
 		return usage("write it as `build: {command: …}` in freshet.yaml; `freshet deploy` alone publishes a site that is built already",
 			"there is no build command")
 	}
-	a.tell("$ %s", p.Build.Command)
+	end := a.group(a.stderr, "build", "$ "+p.Build.Command)
+	if a.ci() == "" { // else it is the group's title
+		a.tell("$ %s", p.Build.Command)
+	}
 	began := a.now()
-	err := build.Run(ctx, build.Options{Dir: p.root, Command: p.Build.Command, Image: p.Build.Image, Stdout: a.stderr, Stderr: a.stderr})
+	if a.stream != nil { // people have the command's own output instead
+		a.event(deploy.Event{Stage: ui.StageBuild})
+	}
+	output := a.buildOutput()
+	err := build.Run(ctx, build.Options{Dir: p.root, Command: p.Build.Command, Image: p.Build.Image, Stdout: output, Stderr: output})
+	end()
+	if err != nil {
+		return a.buildFailed(err, output)
+	}
+	if a.stream != nil {
+		a.event(deploy.Event{Stage: ui.StageBuild, Finished: true})
+	}
+	a.tell("built in %s", ui.Duration(a.now().Sub(began)))
+	return nil
+}
+
+// buildOutput is where the output of the build command goes: to standard error,
+// and with --quiet only where it fails.
+func (a *app) buildOutput() io.Writer {
+	if a.quiet && !a.verbose {
+		return &tail{}
+	}
+	return a.stderr
+}
+
+// buildFailed explains err, below what --quiet has held back.
+func (a *app) buildFailed(err error, output io.Writer) error {
+	if held, ok := output.(*tail); ok {
+		_, _ = a.stderr.Write(held.kept) // nowhere is left to report this failure to
+	}
 	var failed *build.Error
 	if errors.As(err, &failed) {
 		return &failure{err, exitFailed, failed.Hint()}
 	}
-	a.tell("built in %s", ui.Duration(a.now().Sub(began)))
 	return err
+}
+
+// tail keeps the end of what is written to it.
+type tail struct{ kept []byte }
+
+// tailBytes is how much of it: some hundred lines.
+const tailBytes = 64 << 10
+
+// Write never fails.
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - tailBytes; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
+	}
+	return len(p), nil
 }
 
 func (a *app) cleanCommand() *cobra.Command {

@@ -240,7 +240,7 @@ func (d *developer) publish(ctx context.Context) (dev.Published, error) {
 // word.
 func (d *developer) quiet() *app {
 	own := *d.app
-	own.quiet, own.json, own.dataDir, own.targetName = true, false, d.data, config.LocalTarget
+	own.quiet, own.json, own.stream, own.dataDir, own.targetName = true, false, nil, d.data, config.LocalTarget
 	return &own
 }
 

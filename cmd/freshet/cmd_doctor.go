@@ -91,7 +91,7 @@ func (a *app) check(ctx context.Context, p project, t *target) ([]doctor.Finding
 		return nil, err
 	}
 	findings := doctor.Examine(ctx, examined)
-	t.progress.Clear()
+	a.progress.Clear()
 	for i := range findings {
 		if f := &findings[i]; f.Err != nil && f.Next == "" {
 			f.Next = classify(f.Err).hint

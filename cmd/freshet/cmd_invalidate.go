@@ -275,7 +275,7 @@ func (a *app) send(ctx context.Context, t *target, engine *deploy.Engine, sends 
 			break
 		}
 	}
-	t.progress.Clear()
+	a.progress.Clear()
 	if a.json {
 		return a.reportSent(t, sends, subs, money, err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,9 @@ func (a *app) planCommand() *cobra.Command {
 		Short: "Show what deploy would do, and why, item by item",
 		Long: `Compares the site with what is live and shows every upload, header change,
 removal and invalidation with its reason and its price. Nothing is written to
-the bucket.`,
+the bucket.
+
+With --quiet it prints one line of counts, or nothing where nothing is to do.`,
 		Example: "  freshet plan\n  freshet plan --out plan.json && freshet deploy --plan plan.json\n  freshet plan --html report.html",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.plan(cmd.Context(), f) },
@@ -61,6 +64,8 @@ func (a *app) plan(ctx context.Context, f planFlags) (err error) {
 	switch {
 	case a.json:
 		return a.answer(ui.NewPlanJSON(view))
+	case a.quiet:
+		return a.planInBrief(pub)
 	case pub.plan.Empty():
 		a.say("Nothing has changed: %s at %s are live as release %s.", ui.Count(pub.plan.Unchanged, "object"), pub.target.store, pub.plan.Base)
 		return nil
@@ -70,4 +75,19 @@ func (a *app) plan(ctx context.Context, f planFlags) (err error) {
 		a.say("\nDeploy refuses this unless it is given --yes: %s.", guard)
 	}
 	return nil
+}
+
+// planInBrief prints the plan as one line; nothing where deploy has nothing to
+// do, so that a script can ask for that.
+func (a *app) planInBrief(pub *publication) error {
+	p := pub.plan
+	if p.Empty() {
+		return nil
+	}
+	line := ui.Summary(p) + " · " + ui.Count(p.Paths(), "path") + " to invalidate"
+	if len(p.Guards) > 0 {
+		line += " · refused without --yes"
+	}
+	_, err := fmt.Fprintln(a.stdout, line)
+	return err
 }

@@ -76,6 +76,8 @@ func (pub *publication) showSweep(ctx context.Context, job deploy.Job) error {
 		return pub.approve(p, publishFlags{}, false)
 	case a.json:
 		return a.answer(ui.NewPlanJSON(pub.view(0)))
+	case a.quiet:
+		return a.planInBrief(pub)
 	case p.Empty():
 		a.say("Nothing is to be deleted: everything is part of a release that is kept.")
 		return nil

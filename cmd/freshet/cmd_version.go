@@ -56,6 +56,9 @@ func version() string {
 
 // answer prints the one JSON object of a command.
 func (a *app) answer(v any) error {
+	if a.stream != nil {
+		return a.stream.Result(v)
+	}
 	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")

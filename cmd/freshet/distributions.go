@@ -29,7 +29,7 @@ type distribution struct {
 func (a *app) connectCDN(ctx context.Context, t *target, p project, named config.Target, keys cloudfront.Credentials) (err error) {
 	if t.cdn, err = cloudfront.Open(ctx, cloudfront.Options{
 		Region: named.Region, Endpoint: named.CloudFrontEndpoint, Credentials: keys, Isolated: t.embedded,
-		OnRetry: a.retryNotes(t),
+		OnRetry: a.retryNotes(),
 	}); err != nil {
 		return err
 	}

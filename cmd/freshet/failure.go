@@ -59,6 +59,7 @@ func usage(hint, format string, args ...any) error {
 // exit prints err, if it is one, and returns the exit code. It is the only
 // place that prints errors.
 func (a *app) exit(err error) int {
+	a.progress.Close()
 	if err == nil {
 		return exitDone
 	}
@@ -66,17 +67,21 @@ func (a *app) exit(err error) int {
 	if a.reported {
 		return f.code
 	}
-	if a.json {
-		_ = json.NewEncoder(a.stdout).Encode(struct {
-			Error errorJSON `json:"error"`
-		}{f.json()}) // nowhere is left to report this failure to
+	if a.stream != nil {
+		_ = a.stream.Result(failedJSON{f.json()}) // nowhere is left to report this failure to
 		return f.code
 	}
-	fmt.Fprintf(a.stderr, "freshet: error: %s\n", strings.ReplaceAll(f.Error(), "\n", "\n    "))
-	if f.hint != "" {
-		fmt.Fprintf(a.stderr, "freshet: hint: %s\n", f.hint)
+	if a.json {
+		_ = json.NewEncoder(a.stdout).Encode(failedJSON{f.json()}) // nowhere is left to report this failure to
+		return f.code
 	}
+	a.showFailure(f)
 	return f.code
+}
+
+// failedJSON is the answer of a command that has nothing but an error to tell.
+type failedJSON struct {
+	Error errorJSON `json:"error"`
 }
 
 // errorJSON is a failure in every JSON answer.

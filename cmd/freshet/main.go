@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/freshet/freshet/internal/ui"
 )
 
 func main() {
@@ -36,7 +38,7 @@ type host struct {
 
 // run carries out one command line and returns the exit code.
 func run(ctx context.Context, args []string, h host) int {
-	app := &app{host: h}
+	app := &app{host: h, progress: ui.NewProgress(h.stderr, h.getenv, h.now)}
 	root := app.root()
 	root.SetArgs(args)
 	root.SetIn(h.stdin)

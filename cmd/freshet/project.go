@@ -13,9 +13,11 @@ import (
 	"github.com/freshet/freshet/internal/project/config"
 	"github.com/freshet/freshet/internal/project/detect"
 	"github.com/freshet/freshet/internal/project/setup"
+	"github.com/freshet/freshet/internal/publish/deploy"
 	"github.com/freshet/freshet/internal/publish/rules"
 	"github.com/freshet/freshet/internal/publish/scan"
 	"github.com/freshet/freshet/internal/site"
+	"github.com/freshet/freshet/internal/ui"
 )
 
 // project is the user's folder with its config.
@@ -88,9 +90,13 @@ func (a *app) startScan(ctx context.Context, p project) (*scanning, error) {
 	opts := scan.Options{Ignore: ignore, Cache: scanCache(p, dir), Rehash: a.rehash, Now: a.now}
 	ctx, stop := context.WithCancel(ctx)
 	s := &scanning{dir: dir, why: why, stop: stop, done: make(chan struct{})}
+	a.event(deploy.Event{Stage: ui.StageScan})
 	go func() {
 		defer close(s.done)
-		s.files, s.err = s.read(ctx, opts, set)
+		if s.files, s.err = s.read(ctx, opts, set); s.err == nil {
+			n, bytes := len(s.files.scanned), s.files.manifest.Bytes()
+			a.event(deploy.Event{Stage: ui.StageScan, Done: n, Total: n, DoneBytes: bytes, TotalBytes: bytes, Finished: true})
+		}
 	}()
 	return s, nil
 }

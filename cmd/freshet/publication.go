@@ -116,7 +116,7 @@ func (pub *publication) look(ctx context.Context) error {
 // decide makes the plan that turns what is live into want.
 func (pub *publication) decide(ctx context.Context, live plan.Live, want site.Manifest, restores release.ID, how func(plan.Input) plan.Plan) (plan.Plan, error) {
 	pub.live = live
-	pub.target.progress.Clear()
+	pub.app.progress.Clear()
 	id, err := release.NewID(pub.live.State.NextNumber(), rand.Reader)
 	if err != nil {
 		return plan.Plan{}, err
@@ -164,9 +164,7 @@ func (a *app) engine(t *target, opts deploy.Options) *deploy.Engine {
 	if here, err := presence.Default(); err == nil {
 		opts.Lock.Announce, opts.Lock.Gone, opts.Lock.Host = here.Announce, here.Gone, presence.Host()
 	}
-	if a.talks() {
-		opts.Events = t.progress.Event
-	}
+	opts.Events = a.events()
 	return deploy.New(t.store, t.cdn, t.record, opts)
 }
 

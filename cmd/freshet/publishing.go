@@ -75,13 +75,19 @@ func (pub *publication) deciding(restores release.ID, how func(plan.Input) plan.
 func (pub *publication) publish(ctx context.Context, f publishFlags, began time.Time, job deploy.Job) error {
 	a := pub.app
 	if f.noLock {
-		a.tell("warning: --no-lock: nothing keeps this deploy and another one apart")
+		a.warn("--no-lock: nothing keeps this deploy and another one apart")
 	}
 	job.Revision = pub.revision
 	job.Approve = func(p plan.Plan, again bool) error { return pub.approve(p, f, again) }
 	res, err := pub.engine.Publish(ctx, job)
-	pub.target.progress.Clear()
-	return a.report(pub, res, err, a.now().Sub(began))
+	a.progress.Clear()
+	took := a.now().Sub(began)
+	if res.Release != "" {
+		if failed := a.summarise(pub, res, err, took); failed != nil {
+			a.warn(failed.Error())
+		}
+	}
+	return a.report(pub, res, err, took)
 }
 
 // approve shows the plan and asks its guards.
@@ -106,10 +112,26 @@ func (pub *publication) approve(p plan.Plan, f publishFlags, again bool) error {
 // deployRows bounds the lists that deploy prints; plan prints all.
 const deployRows = 20
 
+// foldedRows bounds them where CI folds the plan away.
+const foldedRows = 500
+
 func (a *app) showPlan(pub *publication) {
-	if !a.json && !a.quiet {
-		a.style().Plan(pub.view(a.maxRows(deployRows)))
-		a.say("")
+	if a.stream != nil {
+		a.stream.Plan(ui.NewPlanJSON(pub.view(0)))
+	}
+	if !a.talks() {
+		return
+	}
+	rows := deployRows
+	if a.ci() != "" {
+		rows = foldedRows
+	}
+	end := a.group(a.stdout, "plan", "Plan: "+ui.Summary(pub.plan))
+	a.style().Plan(pub.view(a.maxRows(rows)))
+	a.say("")
+	end()
+	for _, w := range pub.plan.Warnings {
+		a.annotateWarning(w)
 	}
 }
 
@@ -143,7 +165,7 @@ func (a *app) report(pub *publication, res deploy.Result, err error, took time.D
 			ui.Count(pub.plan.Unchanged, "object"), res.Release, pub.target.store)
 	}
 	for _, w := range res.Warnings {
-		a.tell("warning: %s", w)
+		a.warn(w)
 	}
 	a.sayWhere(pub.target)
 	return nil

@@ -18,6 +18,8 @@ type app struct {
 	targetName string
 	dataDir    string
 	json       bool
+	stream     *ui.Stream   // for --json=stream, else nil
+	progress   *ui.Progress // of what is under way, for people
 	quiet      bool
 	verbose    bool
 	rehash     bool
@@ -59,8 +61,9 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.configFile, "config", "", "the config `file` (default freshet.yaml in the project's folder)")
 	flags.StringVar(&a.targetName, "target", "", "the target's `name` (default: the embedded one, or the only one)")
 	flags.StringVar(&a.dataDir, "data", "", "the `folder` of the embedded cloud (default .freshet/local beside the config)")
-	flags.BoolVar(&a.json, "json", false, "print the result as one JSON object")
-	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print nothing but errors and what was asked for")
+	flags.Var(jsonFlag{a}, "json", "print the result as one JSON object; --json=stream prints what goes on as well, one object a line")
+	flags.Lookup("json").NoOptDefVal = "true"
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print nothing but errors and what was asked for; plan prints one line, or none where nothing is to do")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "list everything, however long")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &failure{err: err, code: exitUsage, hint: fmt.Sprintf("`%s --help` lists the flags%s", cmd.CommandPath(), suggestFlag(cmd, err))}
@@ -88,8 +91,11 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	return usage("`freshet --help` lists the commands", "there is no command %q", args[0])
 }
 
-// style writes to standard output.
-func (a *app) style() ui.Style { return ui.NewStyle(a.stdout, a.getenv) }
+// style writes to standard output, below what is under way.
+func (a *app) style() ui.Style {
+	a.progress.Clear()
+	return ui.NewStyle(a.stdout, a.getenv)
+}
 
 // say prints a line of the result for people, unless they asked for JSON or
 // silence.
@@ -105,6 +111,7 @@ func (a *app) talks() bool { return !a.json && !a.quiet }
 // tell prints a line beside the result, on standard error.
 func (a *app) tell(format string, args ...any) {
 	if a.talks() {
+		a.progress.Clear()
 		fmt.Fprintf(a.stderr, format+"\n", args...)
 	}
 }

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 		"httpget":  tool(httpget),
 		"jsonpath": tool(jsonpath),
 		"gencert":  tool(gencert),
+		"pty":      tool(pty),
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/freshet/freshet/internal/cloud"
 	"github.com/freshet/freshet/internal/project/config"
+	"github.com/freshet/freshet/internal/publish/deploy"
 	"github.com/freshet/freshet/internal/publish/invalidation"
 	"github.com/freshet/freshet/internal/publish/release"
 	"github.com/freshet/freshet/internal/publish/remote"
@@ -28,10 +29,9 @@ type target struct {
 	record        *release.Record
 	distributions []distribution
 	limits        invalidation.Limits
-	endpoint      string // of the control API, "" for AWS; what the ledger is kept for
-	url           string // where viewers go, "" where nobody knows
-	embedded      bool   // the target is the embedded cloud
-	progress      *ui.Progress
+	endpoint      string       // of the control API, "" for AWS; what the ledger is kept for
+	url           string       // where viewers go, "" where nobody knows
+	embedded      bool         // the target is the embedded cloud
 	started       *cloud.Cloud // the embedded cloud, if this process started it
 	bucket        string
 	foreign       bool     // the store is another than Amazon S3
@@ -65,7 +65,7 @@ func (a *app) open(ctx context.Context, p project, access access) (t *target, er
 	if err != nil {
 		return nil, err
 	}
-	t = &target{name: named.Name, prefix: named.Prefix, embedded: named.Embedded(), progress: ui.NewProgress(a.stderr, a.getenv, a.now)}
+	t = &target{name: named.Name, prefix: named.Prefix, embedded: named.Embedded()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.close())
@@ -84,7 +84,7 @@ func (a *app) open(ctx context.Context, p project, access access) (t *target, er
 	t.bucket, t.foreign = named.Bucket, named.Endpoint != "" || a.getenv("AWS_ENDPOINT_URL_S3") != "" || a.getenv("AWS_ENDPOINT_URL") != ""
 	t.store, err = s3.Open(ctx, s3.Options{
 		Bucket: named.Bucket, Prefix: named.Prefix, Region: named.Region, Endpoint: named.Endpoint,
-		Credentials: keys, Isolated: t.embedded, MaxConns: 4 * jobs, OnRetry: a.retryNotes(t),
+		Credentials: keys, Isolated: t.embedded, MaxConns: 4 * jobs, OnRetry: a.retryNotes(),
 	})
 	if err != nil {
 		return t, err
@@ -93,9 +93,11 @@ func (a *app) open(ctx context.Context, p project, access access) (t *target, er
 		t.store = readonly.Store{Store: t.store}
 	}
 	t.url = named.URL
+	a.event(deploy.Event{Stage: ui.StageConnect})
 	if err := a.meet(ctx, t, p, named, keys, access); err != nil {
 		return t, err
 	}
+	a.event(deploy.Event{Stage: ui.StageConnect, Finished: true})
 	if t.started != nil {
 		t.url = "http://" + localEdge // where it is to be seen when this process is gone
 	}
@@ -126,11 +128,12 @@ func (a *app) meet(ctx context.Context, t *target, p project, named config.Targe
 }
 
 // retryNotes shows what the SDK repeats by itself.
-func (a *app) retryNotes(t *target) func(string) {
-	if !a.talks() {
+func (a *app) retryNotes() func(string) {
+	tell := a.events()
+	if tell == nil {
 		return nil
 	}
-	return t.progress.Note
+	return func(text string) { tell(deploy.Event{Note: text}) }
 }
 
 // patience is how long a command waits for another process that has the

@@ -72,7 +72,8 @@ var allowed = map[string][]string{
 	"cloud/edge/front": {},
 	"cloud/console":    {"cloud/control", "cloud/edge"},
 
-	"cloud/fleet": {},
+	"cloud/fleet":        {},
+	"cloud/fleet/memory": {"cloud/fleet"},
 
 	"cloud/edge/signed":     {},
 	"cloud/edge/standalone": {"durable", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/edge/signed"},

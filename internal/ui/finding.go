@@ -46,7 +46,7 @@ func (s Style) Finding(f Finding) {
 		shown = shown[:f.MaxDetails]
 	}
 	for _, line := range shown {
-		s.printf("        %s\n", line)
+		s.printf("        %s\n", Visible(line))
 	}
 	if more := len(f.Details) - len(shown); more > 0 {
 		s.printf("        and %s more (--verbose lists them)\n", Number(more))

@@ -35,7 +35,7 @@ func (s Style) Plan(v PlanView) {
 	s.steps(p.Steps, v.MaxRows)
 	s.printf("  %s\n", s.paint(dim, Summary(p)))
 	for _, w := range p.Warnings {
-		s.printf("  %s %s\n", s.paint(yellow, "warning:"), w)
+		s.printf("  %s %s\n", s.paint(yellow, "warning:"), Visible(w))
 	}
 	s.printf("\n")
 	s.purges(v)
@@ -51,7 +51,7 @@ func (s Style) steps(steps []plan.Step, most int) {
 	}
 	longest := 0
 	for _, st := range shown {
-		longest = max(longest, Columns(string(st.Object.Key)))
+		longest = max(longest, Columns(Visible(string(st.Object.Key))))
 	}
 	for _, st := range shown {
 		s.step(st, min(longest, s.keyColumns()))
@@ -82,11 +82,11 @@ func (s Style) step(st plan.Step, keyColumns int) {
 	case plan.OpRemove, plan.OpRetire, plan.OpSweep:
 		sign, c, size = "-", red, ""
 	}
-	key := string(st.Object.Key)
+	key := Visible(string(st.Object.Key))
 	if s.columns > 0 {
 		key = clip(key, keyColumns)
 	}
-	s.printf("  %s %s  %s   %s\n", s.paint(c, sign), pad(key, keyColumns), padLeft(size, 8), st.Why)
+	s.printf("  %s %s  %s   %s\n", s.paint(c, sign), pad(key, keyColumns), padLeft(size, 8), Visible(st.Why))
 }
 
 // Summary is one line of counts.

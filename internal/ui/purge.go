@@ -72,11 +72,11 @@ func (s Style) Items(c invalidation.Cover, most int) {
 	}
 	columns := 0
 	for _, it := range shown {
-		columns = max(columns, Columns(string(it.Path)))
+		columns = max(columns, Columns(Visible(string(it.Path))))
 	}
 	columns = min(columns, 64)
 	for _, it := range shown {
-		s.printf("  %s  %s\n", s.paint(blue, pad(string(it.Path), columns)), Purpose(it))
+		s.printf("  %s  %s\n", s.paint(blue, pad(Visible(string(it.Path)), columns)), Visible(Purpose(it)))
 	}
 	if rest := len(c.Items) - len(shown); rest > 0 {
 		s.printf("  %s\n", s.paint(dim, fmt.Sprintf("… and %s more; `freshet plan` lists them all", Number(rest))))

@@ -8,6 +8,7 @@ func (s Style) Table(rows [][]string) {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
+			cell = Visible(cell)
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
@@ -18,7 +19,7 @@ func (s Style) Table(rows [][]string) {
 		var cells []string
 		for i, cell := range row {
 			if widths[i] > 0 {
-				cells = append(cells, pad(cell, widths[i]))
+				cells = append(cells, pad(Visible(cell), widths[i]))
 			}
 		}
 		line := strings.TrimRight(strings.Join(cells, "   "), " ")

@@ -12,10 +12,8 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode"
 
 	"golang.org/x/term"
-	"golang.org/x/text/width"
 )
 
 // Style writes text for people to one stream.
@@ -26,20 +24,39 @@ type Style struct {
 	columns  int // of the terminal; 0 where there is none
 }
 
-// NewStyle looks at w and the environment: colour needs a terminal, no
-// NO_COLOR (https://no-color.org, read 2026-11) and a TERM that is not "dumb".
+// NewStyle looks at w and the environment. A terminal gets colours unless
+// NO_COLOR is set (https://no-color.org), CLICOLOR is 0 or TERM is "dumb";
+// anything else gets them where CLICOLOR_FORCE or FORCE_COLOR is set, to other
+// than 0 (https://bixense.com/clicolors; both read 2026-11). NO_COLOR counts
+// most.
 func NewStyle(w io.Writer, getenv func(string) string) Style {
-	s := Style{w: w}
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return s
+	s := Style{w: w, colour: forced(getenv)}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		s.terminal = getenv("TERM") != "dumb" && interprets(f)
+		s.colour = s.colour || s.terminal && getenv("CLICOLOR") != "0"
+		s.columns = columnsOf(f)
 	}
-	s.terminal = getenv("TERM") != "dumb"
-	s.colour = s.terminal && getenv("NO_COLOR") == ""
-	if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
-		s.columns = columns
-	}
+	s.colour = s.colour && getenv("NO_COLOR") == ""
 	return s
+}
+
+// forced reports whether colours are wanted wherever the text goes.
+func forced(getenv func(string) string) bool {
+	for _, name := range []string{"CLICOLOR_FORCE", "FORCE_COLOR"} {
+		if value := getenv(name); value != "" && value != "0" && value != "false" {
+			return true
+		}
+	}
+	return false
+}
+
+// columnsOf is how wide the terminal f is now, 0 where it does not say.
+func columnsOf(f *os.File) int {
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 type colour string
@@ -67,6 +84,9 @@ func (s Style) printf(format string, args ...any) { fmt.Fprintf(s.w, format, arg
 func (s Style) Printf(format string, args ...any) {
 	fmt.Fprintf(s.w, strings.TrimSuffix(format, "\n")+"\n", args...)
 }
+
+// Error writes what went wrong behind the words that say that something did.
+func (s Style) Error(head, text string) { s.printf("%s %s\n", s.paint(red, head), text) }
 
 // Bytes is n for people, in powers of ten and with no more digits than anybody
 // reads: "912 B", "9.1 KB", "312 MB".
@@ -110,50 +130,4 @@ func Number(n int) string {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	return sign + digits
-}
-
-// Columns is how many columns a terminal needs for text: two for a wide
-// character, none for a combining one. Terminals do not agree on emoji that
-// are joined from several; each part is counted.
-func Columns(text string) int {
-	n := 0
-	for _, r := range text {
-		switch k := width.LookupRune(r).Kind(); {
-		case unicode.In(r, unicode.Mn, unicode.Me), r >= 0x200b && r <= 0x200f:
-		case k == width.EastAsianWide || k == width.EastAsianFullwidth:
-			n += 2
-		default:
-			n++
-		}
-	}
-	return n
-}
-
-// pad fills text with spaces up to columns.
-func pad(text string, columns int) string {
-	return text + strings.Repeat(" ", max(0, columns-Columns(text)))
-}
-
-// padLeft puts the spaces in front.
-func padLeft(text string, columns int) string {
-	return strings.Repeat(" ", max(0, columns-Columns(text))) + text
-}
-
-// clip shortens text to columns, with an ellipsis in its middle, so that both
-// the folder and the name can be seen. Fewer than eight columns, or none at
-// all where there is no terminal, leave it as it is.
-func clip(text string, columns int) string {
-	if columns < 8 || Columns(text) <= columns {
-		return text
-	}
-	runes := []rune(text)
-	head, tail := len(runes)/2, len(runes)/2
-	for Columns(string(runes[:head]))+Columns(string(runes[tail:]))+1 > columns {
-		if head > len(runes)-tail {
-			head--
-		} else {
-			tail++
-		}
-	}
-	return string(runes[:head]) + "…" + string(runes[tail:])
 }

@@ -60,7 +60,8 @@ func TestDuration(t *testing.T) {
 
 func TestColumns(t *testing.T) {
 	for text, want := range map[string]int{
-		"": 0, "abc": 3, "é": 1, "e\u0301": 1, "日本": 4, "が": 2, "か\u3099": 2, "ｱ": 1, "Ａ": 2, "😀": 2, "👩\u200d🚀": 4, "❤\ufe0f": 1,
+		"": 0, "abc": 3, "é": 1, "e\u0301": 1, "日本": 4, "が": 2, "か\u3099": 2, "ｱ": 1, "Ａ": 2, "😀": 2, "👩\u200d🚀": 2, "❤\ufe0f": 2, "👍🏽": 2, "1\ufe0f\u20e3": 2, "👨\u200d👩\u200d👧\u200d👦": 2,
+		"🏴\u200d☠\ufe0f": 2, "a\ufe0f": 1, "각": 2, "ไทย": 3, "✓": 1, "█": 1, "so\u00adft": 5,
 		"→…·": 3, "🇯🇵": 2, "a\u200bb": 2, "हिन्दी": 5, "한국": 4,
 	} {
 		if got := Columns(text); got != want {
@@ -92,7 +93,7 @@ func TestClip(t *testing.T) {
 
 func TestClipAndPadFit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringOf(rapid.SampledFrom([]rune("ab/日😀\u0301é"))).Draw(t, "text")
+		text := rapid.StringOf(rapid.SampledFrom([]rune("ab/日😀\u0301é\u200d\ufe0f❤🏽"))).Draw(t, "text")
 		columns := rapid.IntRange(8, 40).Draw(t, "columns")
 		got := clip(text, columns)
 		if Columns(got) > columns || !utf8.ValidString(got) {

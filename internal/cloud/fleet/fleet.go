@@ -81,6 +81,8 @@ type Leases interface {
 	// Write puts l in place of the record at the revision (0: there is none) and returns the new revision. ErrTaken if the
 	// record is at another one.
 	Write(ctx context.Context, l Lease, revision uint64) (uint64, error)
+	// Lease returns a member's record as it is now; the zero Lease, at revision 0, where there is none.
+	Lease(ctx context.Context, member string) (Lease, error)
 	// Watch calls f with the newest record of every member, then with each change, until ctx ends; it keeps trying through failures of
 	// the engine, and may leave out or repeat records that newer ones have replaced.
 	Watch(ctx context.Context, f func(Lease)) error
@@ -92,7 +94,7 @@ type Leases interface {
 
 // Snapshots keep the newest snapshot of what the log amounts to, for who begins after the log's beginning was dropped.
 type Snapshots interface {
-	// Put stores the state after the entry at sequence. A snapshot of an earlier sequence may be put in place of a later one.
+	// Put stores a state that holds every entry through sequence, at least. A snapshot of an earlier sequence may be put in place of a later one.
 	Put(ctx context.Context, sequence uint64, state io.Reader) error
 	// Get returns the newest one that it finds; sequence 0 and an empty state where there is none. The caller closes the state.
 	Get(ctx context.Context) (sequence uint64, state io.ReadCloser, err error)

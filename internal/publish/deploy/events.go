@@ -1,6 +1,10 @@
 package deploy
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/freshet/freshet/internal/publish/plan"
+)
 
 // Stage names what a run is doing.
 type Stage string
@@ -26,6 +30,9 @@ type Event struct {
 	DoneBytes, TotalBytes int64
 	Note                  string // "changed pages", "throttled, trying again in 2s"
 	Finished              bool   // the stage is over
+	// Step is the step of the plan that was finished, where the event is of one;
+	// else nil.
+	Step *plan.Step
 }
 
 // reporter passes events on one at a time.
@@ -56,6 +63,17 @@ func (c *counter) done(items int, bytes int64) {
 	c.event.Done += items
 	c.event.DoneBytes += bytes
 	c.report.send(c.event)
+}
+
+// step is done of a step of the plan.
+func (c *counter) step(s *plan.Step, bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.event.Done++
+	c.event.DoneBytes += bytes
+	e := c.event
+	e.Step = s
+	c.report.send(e)
 }
 
 // tell says something that is over with the next event.

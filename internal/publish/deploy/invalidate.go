@@ -83,6 +83,7 @@ func (e *Engine) submitAll(ctx context.Context, id release.ID, distribution stri
 	sub := Submitted{Distribution: distribution, Items: items}
 	var open []running
 	done := 0
+	e.report.send(Event{Stage: StageInvalidate, Total: len(items)})
 	requests := e.opts.Limits.Requests(items)
 	for n, r := range requests {
 		if r.Drain {
@@ -152,6 +153,9 @@ func (e *Engine) submit(ctx context.Context, distribution, ref string, items []s
 // returns ErrPending.
 func (e *Engine) await(ctx context.Context, r running, deadline time.Time) error {
 	inv := r.Invalidation
+	if inv.Status != remote.Completed {
+		e.report.send(Event{Stage: StageWait, Note: inv.ID + " " + inv.Status})
+	}
 	for pause := firstPoll; inv.Status != remote.Completed; pause = min(2*pause, slowPoll) {
 		if e.opts.Now().Add(pause).After(deadline) {
 			return fmt.Errorf("%w: %s is still %s after %s", ErrPending, inv.ID, inv.Status, e.opts.Wait)

@@ -70,7 +70,7 @@ func (r *run) phase(ctx context.Context, steps []*plan.Step, progress *counter) 
 		if tags[i], err = r.write(ctx, s, progress.tell); err != nil {
 			return fmt.Errorf("upload %s: %w", s.Object.Key, err)
 		}
-		progress.done(1, sent(s))
+		progress.step(s, sent(s))
 		return nil
 	})
 	return tags, err
@@ -210,24 +210,27 @@ func (r *run) keep(ctx context.Context, s *plan.Step, note func(string)) error {
 // whose time is over: after the uploads, and before the invalidation, so that
 // an edge cannot fetch them again.
 func (r *run) remove(ctx context.Context) error {
-	var keys []site.Key
-	for _, s := range r.plan.Steps {
-		if s.Op == plan.OpRemove || s.Op == plan.OpSweep {
-			keys = append(keys, s.Object.Key)
-		}
-	}
-	if len(keys) == 0 {
+	steps := those(r.plan.Steps, func(s *plan.Step) bool { return s.Op == plan.OpRemove || s.Op == plan.OpSweep })
+	if len(steps) == 0 {
 		return nil
+	}
+	keys := make([]site.Key, len(steps))
+	for i, s := range steps {
+		keys[i] = s.Object.Key
 	}
 	if err := r.check(ctx); err != nil {
 		return err
 	}
+	r.report.send(Event{Stage: StageRemove, Total: len(keys)})
 	note := func(text string) { r.report.send(Event{Stage: StageRemove, Total: len(keys), Note: text}) }
 	err := r.fenced(ctx, func(ctx context.Context) error {
 		return r.persist(ctx, note, func() error { return r.Engine.store.Delete(ctx, keys) })
 	})
 	if err != nil {
 		return fmt.Errorf("remove: %w", err)
+	}
+	for i, s := range steps {
+		r.report.send(Event{Stage: StageRemove, Done: i + 1, Total: len(keys), Step: s})
 	}
 	r.report.send(Event{Stage: StageRemove, Done: len(keys), Total: len(keys), Finished: true})
 	return nil

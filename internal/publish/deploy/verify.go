@@ -213,6 +213,9 @@ func (e *Engine) ask(ctx context.Context, cs []check) ([]Stale, error) {
 	g.SetLimit(e.opts.Jobs)
 	why := make([]string, len(cs))
 	progress := &counter{report: e.report, event: Event{Stage: StageVerify, Total: len(cs)}}
+	if len(cs) > 0 {
+		progress.note("")
+	}
 	for i, c := range cs {
 		g.Go(func() error {
 			var answer remote.Answer
