@@ -66,7 +66,7 @@ var allowed = map[string][]string{
 	"project/revision": {},
 
 	"cloud/objects":    {"durable"},
-	"cloud/control":    {"durable"},
+	"cloud/control":    {"durable", "cloud/fleet"},
 	"cloud/edge/purge": {},
 	"cloud/edge/disk":  {"durable", "cloud/edge/purge"},
 	"cloud/edge":       {"cloud/edge/disk", "cloud/edge/front", "cloud/edge/purge"},

@@ -3,8 +3,6 @@ package control
 import (
 	"net/http"
 	"net/url"
-
-	"go.etcd.io/bbolt"
 )
 
 // maxDistributions is how many distributions there may be; spec: cloudfront 5.3.
@@ -16,22 +14,22 @@ func (s *Server) createDistribution(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	var id string
-	err = s.db.Update(func(tx *bbolt.Tx) (err error) {
-		id, err = s.create(tx, doc, tags)
+	var d stored
+	err = s.change(c.ctx, func(t *txn) error {
+		id, err := s.create(t, doc, tags)
+		if err != nil {
+			return err
+		}
+		d, err = loadIn(t.Tx, id)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.worker(id).wake()
-	d, err := s.load(id)
-	if err != nil {
-		return nil, err
-	}
+	s.worker(d.rec.ID).wake()
 	return &reply{
 		status: http.StatusCreated, etag: d.rec.ETag, body: s.changedNode(d),
-		location: c.base + "distribution/" + url.PathEscape(id),
+		location: c.base + "distribution/" + url.PathEscape(d.rec.ID),
 	}, nil
 }
 
@@ -54,8 +52,8 @@ func (c *call) newDistribution() (config *node, tags []tag, err error) {
 }
 
 // create stores a distribution whose caller reference is new.
-func (s *Server) create(tx *bbolt.Tx, doc *node, tags []tag) (string, error) {
-	all, err := parseAll(tx)
+func (s *Server) create(t *txn, doc *node, tags []tag) (string, error) {
+	all, err := parseAll(t.Tx)
 	if err != nil {
 		return "", err
 	}
@@ -68,7 +66,7 @@ func (s *Server) create(tx *bbolt.Tx, doc *node, tags []tag) (string, error) {
 	if len(all) >= maxDistributions {
 		return "", badRequest("TooManyDistributions", "Processing your request would cause you to exceed the maximum number of distributions allowed.")
 	}
-	return s.insert(tx, all, doc, tags)
+	return s.insert(t, all, doc, tags)
 }
 
 // deleteDistribution forgets a distribution that is disabled at every edge; spec: cloudfront 5.9.
@@ -81,15 +79,15 @@ func (s *Server) deleteDistribution(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.db.Update(func(tx *bbolt.Tx) error { return s.drop(tx, id, match) }); err != nil {
+	if err := s.change(c.ctx, func(t *txn) error { return s.drop(t, id, match) }); err != nil {
 		return nil, err
 	}
 	s.worker(id).wake() // it finds nothing any more, and ends
 	return &reply{status: http.StatusNoContent}, nil
 }
 
-func (s *Server) drop(tx *bbolt.Tx, id, match string) error {
-	rec, err := getDistribution(tx, id)
+func (s *Server) drop(t *txn, id, match string) error {
+	rec, err := getDistribution(t.Tx, id)
 	if err != nil {
 		return err
 	}
@@ -99,7 +97,7 @@ func (s *Server) drop(tx *bbolt.Tx, id, match string) error {
 	if s.kept(id) {
 		return &apiError{http.StatusConflict, "ResourceInUse", "Cannot delete this resource because it is in use: it is the embedded cloud's own."}
 	}
-	d, err := parseStored(tx, rec)
+	d, err := parseStored(t.Tx, rec)
 	if err != nil {
 		return err
 	}
@@ -108,7 +106,7 @@ func (s *Server) drop(tx *bbolt.Tx, id, match string) error {
 	if d.cfg.Enabled || s.show(d).Status != "Deployed" {
 		return &apiError{http.StatusConflict, "DistributionNotDisabled", "The distribution you are trying to delete has not been disabled."}
 	}
-	return removeDistribution(tx, id)
+	return t.do(removeDistribution{id})
 }
 
 // keep protects a distribution from deletion.

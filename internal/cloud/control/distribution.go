@@ -22,6 +22,7 @@ type stored struct {
 	cfg     DistributionConfig // what the package knows of it
 	version string             // of the configuration and of the policies that it names
 	pending int                // invalidations in progress
+	log     uint64             // position in the log of the last entry that changed cfg; 0 without a log
 }
 
 // EnsureDistribution returns the distribution whose configuration has cfg.CallerReference, as it is now, or makes
@@ -33,8 +34,8 @@ func (s *Server) EnsureDistribution(ctx context.Context, cfg DistributionConfig)
 	}
 	defer s.calls.Done()
 	var id string
-	err := s.db.Update(func(tx *bbolt.Tx) (err error) {
-		id, err = s.ensure(tx, cfg.document())
+	err := s.change(ctx, func(t *txn) (err error) {
+		id, err = s.ensure(t, cfg.document())
 		return err
 	})
 	if err != nil {
@@ -45,8 +46,8 @@ func (s *Server) EnsureDistribution(ctx context.Context, cfg DistributionConfig)
 }
 
 // ensure returns the id of the distribution with the document's caller reference, made if there is none.
-func (s *Server) ensure(tx *bbolt.Tx, doc *node) (string, error) {
-	all, err := parseAll(tx)
+func (s *Server) ensure(t *txn, doc *node) (string, error) {
+	all, err := parseAll(t.Tx)
 	if err != nil {
 		return "", err
 	}
@@ -55,19 +56,19 @@ func (s *Server) ensure(tx *bbolt.Tx, doc *node) (string, error) {
 			return d.rec.ID, nil
 		}
 	}
-	return s.insert(tx, all, doc, nil)
+	return s.insert(t, all, doc, nil)
 }
 
 // insert stores a new distribution beside all others and returns its id.
-func (s *Server) insert(tx *bbolt.Tx, all []stored, doc *node, tags []tag) (string, error) {
-	cfg, err := s.admit(tx, doc)
+func (s *Server) insert(t *txn, all []stored, doc *node, tags []tag) (string, error) {
+	cfg, err := s.admit(t.Tx, doc)
 	if err != nil {
 		return "", err
 	}
 	if err := checkAliases(all, "", cfg.Aliases); err != nil {
 		return "", err
 	}
-	rec := distributionRecord{Modified: s.opts.Now(), Document: doc.render(), Tags: tags}
+	rec := distributionRecord{Modified: s.now(), Document: doc.render(), Tags: tags}
 	if rec.ID, err = s.newID("E"); err != nil {
 		return "", err
 	}
@@ -77,7 +78,7 @@ func (s *Server) insert(tx *bbolt.Tx, all []stored, doc *node, tags []tag) (stri
 	if slices.ContainsFunc(all, func(d stored) bool { return d.rec.ID == rec.ID }) {
 		return "", fmt.Errorf("make distribution %s: the id is taken", rec.ID)
 	}
-	return rec.ID, putDistribution(tx, rec)
+	return rec.ID, t.do(putDistribution{rec})
 }
 
 // awaitDeployed returns the distribution once the edges have its configuration.
@@ -134,7 +135,7 @@ func (s *Server) admit(tx *bbolt.Tx, doc *node) (DistributionConfig, error) {
 	if err := checkConfig(cfg); err != nil {
 		return cfg, err
 	}
-	if _, err := resolve(tx, &cfg); err != nil {
+	if _, _, err := resolve(tx, &cfg); err != nil {
 		return cfg, err
 	}
 	return cfg, s.checkResolved(cfg)
@@ -177,15 +178,19 @@ func (s *Server) records() (all []distributionRecord, err error) {
 
 // load reads one distribution.
 func (s *Server) load(id string) (d stored, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		rec, err := getDistribution(tx, id)
-		if err != nil {
-			return err
-		}
-		d, err = parseStored(tx, rec)
+	err = s.db.View(func(tx *bbolt.Tx) (err error) {
+		d, err = loadIn(tx, id)
 		return err
 	})
 	return d, err
+}
+
+func loadIn(tx *bbolt.Tx, id string) (stored, error) {
+	rec, err := getDistribution(tx, id)
+	if err != nil {
+		return stored{}, err
+	}
+	return parseStored(tx, rec)
 }
 
 // loadAll reads every distribution.
@@ -223,7 +228,7 @@ func parseStored(tx *bbolt.Tx, rec distributionRecord) (stored, error) {
 	if err != nil {
 		return stored{}, fmt.Errorf("read distribution %s: %w", rec.ID, err)
 	}
-	version, err := resolve(tx, &cfg)
+	version, log, err := resolve(tx, &cfg)
 	if err != nil && !hasCode(err, http.StatusNotFound) { // a policy of an older file, when none was checked
 		return stored{}, fmt.Errorf("read distribution %s: %w", rec.ID, err)
 	}
@@ -231,7 +236,7 @@ func parseStored(tx *bbolt.Tx, rec distributionRecord) (stored, error) {
 	if err != nil {
 		return stored{}, fmt.Errorf("read distribution %s: %w", rec.ID, err)
 	}
-	return stored{rec: rec, doc: doc, cfg: cfg, version: rec.ETag + version, pending: h.pendingCount()}, nil
+	return stored{rec: rec, doc: doc, cfg: cfg, version: rec.ETag + version, log: max(rec.Log, log), pending: h.pendingCount()}, nil
 }
 
 // show is the distribution as callers see it.
@@ -270,7 +275,7 @@ func (s *Server) getDistribution(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reply{etag: d.rec.ETag, body: distributionNode(s.show(d), d.doc)}, nil
+	return &reply{etag: d.rec.ETag, body: distributionNode(s.showTo(c, d), d.doc)}, nil
 }
 
 func (s *Server) getDistributionConfig(c *call) (*reply, error) {
@@ -281,9 +286,17 @@ func (s *Server) getDistributionConfig(c *call) (*reply, error) {
 	return &reply{etag: d.rec.ETag, body: d.doc}, nil
 }
 
-// summaryNode is the DistributionSummary document; spec: cloudfront 5.9.
-func (s *Server) summaryNode(d stored) *node {
+// showTo is show for an answer. Edges that have all that this server knows of may lack what it does not.
+func (s *Server) showTo(c *call, d stored) Distribution {
 	shown := s.show(d)
+	if c.behind {
+		shown.Status = "InProgress"
+	}
+	return shown
+}
+
+// summaryNode is the DistributionSummary document; spec: cloudfront 5.9.
+func summaryNode(d stored, shown Distribution) *node {
 	n := el("DistributionSummary",
 		leaf("Id", shown.ID), leaf("ARN", shown.ARN), leaf("ETag", shown.ETag), leaf("Status", shown.Status),
 		timestamp("LastModifiedTime", shown.LastModifiedTime), leaf("DomainName", shown.DomainName))
@@ -312,7 +325,7 @@ func (s *Server) listDistributions(c *call) (*reply, error) {
 	}
 	var items []*node
 	for _, d := range shown {
-		items = append(items, s.summaryNode(d))
+		items = append(items, summaryNode(d, s.showTo(c, d)))
 	}
 	return &reply{body: p.list("DistributionList", next, items)}, nil
 }
@@ -335,33 +348,36 @@ func (s *Server) updateDistribution(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error { return s.replace(tx, id, match, doc) })
+	var d stored
+	err = s.change(c.ctx, func(t *txn) (err error) {
+		if err := s.replace(t, id, match, doc); err != nil {
+			return err
+		}
+		d, err = loadIn(t.Tx, id)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	s.worker(id).wake()
-	d, err := s.load(id)
-	if err != nil {
-		return nil, err
-	}
 	return &reply{etag: d.rec.ETag, body: s.changedNode(d)}, nil
 }
 
 // replace stores the new document if the version still is the one that the client names.
-func (s *Server) replace(tx *bbolt.Tx, id, match string, doc *node) error {
-	rec, err := getDistribution(tx, id)
+func (s *Server) replace(t *txn, id, match string, doc *node) error {
+	rec, err := getDistribution(t.Tx, id)
 	if err != nil {
 		return err
 	}
-	cfg, err := s.admit(tx, doc)
+	cfg, err := s.admit(t.Tx, doc)
 	if err != nil {
 		return err
 	}
 	if err := checkVersion(match, rec.ETag); err != nil {
 		return err
 	}
-	all, errAll := parseAll(tx)
-	old, errOld := parseStored(tx, rec)
+	all, errAll := parseAll(t.Tx)
+	old, errOld := parseStored(t.Tx, rec)
 	if err := errors.Join(errAll, errOld); err != nil {
 		return err
 	}
@@ -371,9 +387,9 @@ func (s *Server) replace(tx *bbolt.Tx, id, match string, doc *node) error {
 	if err := checkAliases(all, id, cfg.Aliases); err != nil {
 		return err
 	}
-	rec.Document, rec.Modified = doc.render(), s.opts.Now()
+	rec.Document, rec.Modified = doc.render(), s.now()
 	if rec.ETag, err = s.newID("E"); err != nil {
 		return err
 	}
-	return putDistribution(tx, rec)
+	return t.do(putDistribution{rec})
 }

@@ -19,6 +19,19 @@
 //     returned nil for it, then Deployed. The answer to the change itself always says InProgress.
 //   - A policy that a distribution names is not deleted, and a distribution names no policy that does not exist.
 //
+// One Server alone is the state. With Options.Log it is one view of several of the same state, and each of them takes every request:
+//   - A change is decided on a view that has the whole log, entered in the log, and only then in the file and answered: an entry
+//     is appended right after the last one that was decided on, or the change is decided again. Requests that wait at the
+//     same time share an entry. Entries hold decided operations, so that every view makes the same of them.
+//   - The position in the log is in the same transaction as its effect: a killed view goes on where it is.
+//   - Nothing is refused because of what is stored, and nothing shown as Deployed, before the view has caught up with the log. If
+//     the log cannot be reached, the answer is 503, or InProgress; what was accepted and is known is shown all the same.
+//   - A change of unknown fate is answered 503; the same request can be sent again.
+//   - What is forgotten is an operation too: a caller reference finds the same everywhere. What is in progress is each
+//     view's own: it asks the edges itself how far they have come.
+//
+// A Replica is the view of an edge: it says of each entry what the edge has to do.
+//
 // Decisions where the documents are silent:
 //   - The newest 10,000 invalidations of a distribution are kept; older completed ones are forgotten together
 //     with their caller references. The ones in progress are never forgotten.
@@ -37,7 +50,10 @@
 // What it leaves out: copying distributions, staging, tenants, origin groups as a behavior's target, origin access
 // controls, functions, signed query strings (presigned URLs), and every operation not named above, which is answered
 // with an XML error that names it. Fields without a meaning for a local edge (certificates, geographic restrictions,
-// logging, web ACLs, functions' existence) are kept and not checked.
+// logging, web ACLs, functions' existence) are kept and not checked. With a log: limits per second are counted by each node for itself,
+// a distribution of EnsureDistribution is protected from deletion only at the nodes that called it, and GetInvalidation may show an
+// invalidation as InProgress for a while after another node has shown it as Completed. Nothing here reads the log: package fleet
+// brings the entries.
 //
 // Specification: AWS API Reference and Developer Guide of Amazon CloudFront, service model 2020-05-31, and the
 // project's fact sheet, cited below as "spec: cloudfront 1.5", read 2026-11.

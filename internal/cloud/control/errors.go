@@ -34,6 +34,10 @@ func asAPIError(err error) *apiError {
 	if errors.As(err, &e) {
 		return e
 	}
+	var u *unavailable
+	if errors.As(err, &u) {
+		return &apiError{http.StatusServiceUnavailable, "ServiceUnavailable", u.words}
+	}
 	// spec: cloudfront 1.6, the text observed for ServiceUnavailable.
 	return &apiError{http.StatusServiceUnavailable, "ServiceUnavailable",
 		"CloudFront encountered an internal error. Please try again."}

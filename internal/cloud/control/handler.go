@@ -2,6 +2,7 @@ package control
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,10 +28,13 @@ const (
 
 // call is one request, read and routed.
 type call struct {
+	ctx context.Context // ends with the request
+
 	args   []string // what the path has in place of the pattern's braces
 	query  url.Values
 	header http.Header
 	body   []byte
+	behind bool   // the log could not be asked for what is newer
 	base   string // absolute URL up to and including the version and a slash
 }
 
@@ -114,7 +118,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (*reply, error) 
 	if err != nil {
 		return nil, err
 	}
-	c := &call{args: args, query: r.URL.Query(), header: r.Header, body: body, base: baseURL(r)}
+	c := &call{ctx: r.Context(), args: args, query: r.URL.Query(), header: r.Header, body: body, base: baseURL(r)}
 	return s.carryOut(op, c)
 }
 
@@ -122,11 +126,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (*reply, error) 
 func (s *Server) carryOut(op operation, c *call) (*reply, error) {
 	fault := s.opts.Fault(op.name)
 	if fault == nil {
-		return op.do(s, c)
+		return s.do(op, c)
 	}
 	failure := &apiError{cmp.Or(fault.Status, http.StatusServiceUnavailable), fault.Code, fault.Message}
 	if fault.AfterEffect {
-		if _, err := op.do(s, c); err != nil {
+		if _, err := s.do(op, c); err != nil {
 			return nil, err
 		}
 	}
@@ -134,6 +138,39 @@ func (s *Server) carryOut(op operation, c *call) (*reply, error) {
 		return nil, errDropped
 	}
 	return nil, failure
+}
+
+// do runs the operation on what the log has by now. A list, and what shows a status, is read after catching up, or as it is
+// if the log cannot be reached; a refusal that newer entries might lift is given only after that. GetInvalidation, which clients poll,
+// waits for the log only if it finds nothing: what it shows of an invalidation does not depend on later entries.
+func (s *Server) do(op operation, c *call) (*reply, error) {
+	if s.opts.Sync == nil {
+		return op.do(s, c)
+	}
+	var behind error
+	reads := op.method == http.MethodGet && op.name != "GetInvalidation"
+	if reads {
+		behind = s.sync(c.ctx)
+		c.behind = behind != nil
+	}
+	answer, err := op.do(s, c)
+	if !hasCode(err, http.StatusNotFound) && !hasCode(err, http.StatusConflict) && !hasCode(err, http.StatusPreconditionFailed) {
+		return answer, err
+	}
+	if !reads {
+		behind = s.sync(c.ctx)
+	}
+	if behind != nil {
+		return nil, errUnchanged(behind)
+	}
+	return op.do(s, c)
+}
+
+// sync catches up with the log, within syncWait.
+func (s *Server) sync(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, syncWait)
+	defer cancel()
+	return s.opts.Sync(ctx)
 }
 
 // errDropped ends a request without an answer.

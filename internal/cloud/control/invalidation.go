@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -89,7 +90,7 @@ func (s *Server) createInvalidation(c *call) (*reply, error) {
 	if !takesTags && b.hasTag() {
 		return nil, invalidArgument("The distribution has no CacheTagConfig.")
 	}
-	rec, status, err := s.accept(distribution, b)
+	rec, status, err := s.accept(c.ctx, distribution, b)
 	if err != nil {
 		return nil, err
 	}
@@ -114,9 +115,9 @@ func (s *Server) takesTags(distribution string) (bool, error) {
 }
 
 // accept stores the batch, or finds the invalidation that its caller reference already names.
-func (s *Server) accept(distribution string, b batch) (rec invalidationRecord, status string, err error) {
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		h, err := historyOf(tx, distribution)
+func (s *Server) accept(ctx context.Context, distribution string, b batch) (rec invalidationRecord, status string, err error) {
+	err = s.change(ctx, func(t *txn) error {
+		h, err := historyOf(t.Tx, distribution)
 		if err != nil {
 			return err
 		}
@@ -134,12 +135,12 @@ func (s *Server) accept(distribution string, b batch) (rec invalidationRecord, s
 		if err := s.pace.check(s.opts.Limits, loadOf(b.items), h, s.opts.Now()); err != nil {
 			return err
 		}
-		rec = invalidationRecord{Reference: b.reference, Created: s.opts.Now(), Items: b.items}
+		rec = invalidationRecord{Reference: b.reference, Created: s.now(), Items: b.items}
 		if rec.ID, err = s.newID("I"); err != nil {
 			return err
 		}
 		status = "InProgress"
-		return h.add(&rec, s.opts.History)
+		return t.add(distribution, h, &rec, s.opts.History)
 	})
 	return rec, status, err
 }

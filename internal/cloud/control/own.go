@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-
-	"go.etcd.io/bbolt"
 )
 
 // SetDistribution is EnsureDistribution for a configuration that is kept elsewhere: a distribution that is there
@@ -16,11 +14,11 @@ func (s *Server) SetDistribution(ctx context.Context, cfg DistributionConfig) (D
 	}
 	defer s.calls.Done()
 	var id string
-	err := s.db.Update(func(tx *bbolt.Tx) (err error) {
-		if id, err = s.ensure(tx, cfg.document()); err != nil {
+	err := s.change(ctx, func(t *txn) (err error) {
+		if id, err = s.ensure(t, cfg.document()); err != nil {
 			return err
 		}
-		return s.overwrite(tx, id, cfg.document())
+		return s.overwrite(t, id, cfg.document())
 	})
 	if err != nil {
 		return Distribution{}, fmt.Errorf("set distribution: %w", err)
@@ -30,16 +28,16 @@ func (s *Server) SetDistribution(ctx context.Context, cfg DistributionConfig) (D
 }
 
 // overwrite stores the document, whatever version there is, unless it is the one that is there.
-func (s *Server) overwrite(tx *bbolt.Tx, id string, doc *node) error {
-	rec, err := getDistribution(tx, id)
+func (s *Server) overwrite(t *txn, id string, doc *node) error {
+	rec, err := getDistribution(t.Tx, id)
 	if err != nil {
 		return err
 	}
-	if _, err := s.admit(tx, doc); err != nil {
+	if _, err := s.admit(t.Tx, doc); err != nil {
 		return err
 	}
 	if bytes.Equal(doc.render(), rec.Document) {
 		return nil
 	}
-	return s.replace(tx, id, rec.ETag, doc)
+	return s.replace(t, id, rec.ETag, doc)
 }

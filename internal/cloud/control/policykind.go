@@ -24,7 +24,8 @@ type policyRecord struct {
 	ID       string    `json:"id"`
 	ETag     string    `json:"etag"`
 	Modified time.Time `json:"modified"`
-	Document []byte    `json:"document"` // the configuration, such as a CachePolicyConfig document
+	Document []byte    `json:"document"`      // the configuration, such as a CachePolicyConfig document
+	Log      uint64    `json:"log,omitempty"` // position in the log of its entry
 }
 
 // policyKind is one of the three families of policies, which the API treats alike.
@@ -149,17 +150,6 @@ func (k *policyKind) customs(tx *bbolt.Tx) ([]policyRecord, error) {
 	return all, err
 }
 
-func (k *policyKind) put(tx *bbolt.Tx, rec policyRecord) error {
-	data, err := json.Marshal(rec)
-	if err == nil {
-		err = tx.Bucket(policiesBucket).Bucket([]byte(k.path)).Put([]byte(rec.ID), data)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s %s: %w", k.noun, rec.ID, err)
-	}
-	return nil
-}
-
 // read parses and checks the configuration in a request.
 func (k *policyKind) read(c *call) (*node, error) {
 	doc, err := c.document()
@@ -196,8 +186,8 @@ func (k *policyKind) checkName(all []policyRecord, id, name string) error {
 }
 
 // addPolicy stores a new custom policy.
-func (s *Server) addPolicy(tx *bbolt.Tx, k *policyKind, doc *node) (policyRecord, error) {
-	all, err := k.customs(tx)
+func (s *Server) addPolicy(t *txn, k *policyKind, doc *node) (policyRecord, error) {
+	all, err := k.customs(t.Tx)
 	if err != nil {
 		return policyRecord{}, err
 	}
@@ -207,40 +197,40 @@ func (s *Server) addPolicy(tx *bbolt.Tx, k *policyKind, doc *node) (policyRecord
 	if len(all) >= maxPolicies {
 		return policyRecord{}, badRequest("TooMany"+k.plural, fmt.Sprintf("There are %d custom policies of this kind, and no more are allowed.", len(all)))
 	}
-	rec := policyRecord{Modified: s.opts.Now(), Document: doc.render()}
+	rec := policyRecord{Modified: s.now(), Document: doc.render()}
 	if rec.ID, err = s.newUUID(); err != nil {
 		return rec, err
 	}
 	if rec.ETag, err = s.newID("E"); err != nil {
 		return rec, err
 	}
-	return rec, k.put(tx, rec)
+	return rec, t.do(putPolicy{k.path, rec})
 }
 
 // replacePolicy stores a new configuration of a custom policy.
-func (s *Server) replacePolicy(tx *bbolt.Tx, k *policyKind, id, match string, doc *node) (policyRecord, error) {
-	rec, err := k.custom(tx, id)
+func (s *Server) replacePolicy(t *txn, k *policyKind, id, match string, doc *node) (policyRecord, error) {
+	rec, err := k.custom(t.Tx, id)
 	if err != nil {
 		return rec, err
 	}
 	if err := checkVersion(match, rec.ETag); err != nil {
 		return rec, err
 	}
-	all, err := k.customs(tx)
+	all, err := k.customs(t.Tx)
 	if err != nil {
 		return rec, err
 	}
 	if err := k.checkName(all, id, doc.value("Name")); err != nil {
 		return rec, err
 	}
-	rec.Document, rec.Modified = doc.render(), s.opts.Now()
+	rec.Document, rec.Modified = doc.render(), s.now()
 	if rec.ETag, err = s.newID("E"); err != nil {
 		return rec, err
 	}
-	if err := k.put(tx, rec); err != nil {
+	if err := t.do(putPolicy{k.path, rec}); err != nil {
 		return rec, err
 	}
-	return rec, s.recheckUsers(tx, k, id)
+	return rec, s.recheckUsers(t.Tx, k, id)
 }
 
 // recheckUsers refuses a change of a policy that a distribution which uses it could not live with.
@@ -284,8 +274,8 @@ func (k *policyKind) create(s *Server, c *call) (*reply, error) {
 		return nil, err
 	}
 	var rec policyRecord
-	err = s.db.Update(func(tx *bbolt.Tx) (err error) {
-		rec, err = s.addPolicy(tx, k, doc)
+	err = s.change(c.ctx, func(t *txn) (err error) {
+		rec, err = s.addPolicy(t, k, doc)
 		return err
 	})
 	if err != nil {
@@ -337,8 +327,8 @@ func (k *policyKind) update(s *Server, c *call) (*reply, error) {
 		return nil, err
 	}
 	var rec policyRecord
-	err = s.db.Update(func(tx *bbolt.Tx) (err error) {
-		rec, err = s.replacePolicy(tx, k, c.args[0], match, doc)
+	err = s.change(c.ctx, func(t *txn) (err error) {
+		rec, err = s.replacePolicy(t, k, c.args[0], match, doc)
 		return err
 	})
 	if err != nil {
@@ -354,8 +344,8 @@ func (k *policyKind) remove(s *Server, c *call) (*reply, error) {
 	if _, managed := k.managedByID(id); managed {
 		return nil, badRequest("IllegalDelete", "You cannot delete a managed policy.")
 	}
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		rec, err := k.custom(tx, id)
+	err := s.change(c.ctx, func(t *txn) error {
+		rec, err := k.custom(t.Tx, id)
 		if err != nil {
 			return err
 		}
@@ -366,14 +356,14 @@ func (k *policyKind) remove(s *Server, c *call) (*reply, error) {
 		if err := checkVersion(match, rec.ETag); err != nil {
 			return err
 		}
-		users, err := k.users(tx, id)
+		users, err := k.users(t.Tx, id)
 		if err != nil {
 			return err
 		}
 		if len(users) > 0 {
 			return &apiError{http.StatusConflict, k.element + "InUse", "Cannot delete the " + k.noun + " because it is attached to one or more cache behaviors."}
 		}
-		return tx.Bucket(policiesBucket).Bucket([]byte(k.path)).Delete([]byte(id))
+		return t.do(removePolicy{k.path, id})
 	})
 	return &reply{status: http.StatusNoContent}, err
 }

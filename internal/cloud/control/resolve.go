@@ -4,27 +4,30 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// resolve fills in the policies of a configuration's behaviors, and returns their versions in one string. Where a
-// policy is missing it goes on without, and returns the first error at the end.
-func resolve(tx *bbolt.Tx, cfg *DistributionConfig) (version string, err error) {
+// resolve fills in the policies of a configuration's behaviors, and returns their versions in one string and
+// the position in the log of the last change of any of them. Where a policy is missing it goes on without, and returns the first error
+// at the end.
+func resolve(tx *bbolt.Tx, cfg *DistributionConfig) (version string, log uint64, err error) {
 	behaviors := []*CacheBehavior{&cfg.DefaultCacheBehavior}
 	for i := range cfg.CacheBehaviors {
 		behaviors = append(behaviors, &cfg.CacheBehaviors[i])
 	}
 	for _, b := range behaviors {
-		v, one := b.resolve(tx)
+		v, at, one := b.resolve(tx)
 		version += v
+		log = max(log, at)
 		if err == nil {
 			err = one
 		}
 	}
-	return version, err
+	return version, log, err
 }
 
-func (b *CacheBehavior) resolve(tx *bbolt.Tx) (version string, err error) {
+func (b *CacheBehavior) resolve(tx *bbolt.Tx) (version string, log uint64, err error) {
 	b.Policies = BehaviorPolicies{}
-	note := func(v string, one error) {
-		version += " " + v
+	note := func(rec policyRecord, one error) {
+		version += " " + rec.ETag
+		log = max(log, rec.Log)
 		if err == nil {
 			err = one
 		}
@@ -51,18 +54,18 @@ func (b *CacheBehavior) resolve(tx *bbolt.Tx) (version string, err error) {
 			return err
 		}))
 	}
-	return version, err
+	return version, log, err
 }
 
-// named finds a policy, hands its configuration to use, and returns its version.
-func named(tx *bbolt.Tx, k *policyKind, id string, use func(id string, doc *node) error) (version string, err error) {
+// named finds a policy, hands its configuration to use, and returns its record.
+func named(tx *bbolt.Tx, k *policyKind, id string, use func(id string, doc *node) error) (policyRecord, error) {
 	rec, err := k.find(tx, id)
 	if err != nil {
-		return "", err
+		return policyRecord{}, err
 	}
 	doc, err := parseXML(rec.Document)
 	if err != nil {
-		return "", err
+		return policyRecord{}, err
 	}
-	return rec.ETag, use(rec.ID, doc)
+	return rec, use(rec.ID, doc)
 }

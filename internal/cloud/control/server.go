@@ -56,7 +56,7 @@ type Options struct {
 	Credentials Credentials
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Rand makes ids and versions; nil is crypto/rand. It need not be safe for concurrent use.
+	// Rand makes ids and versions; nil is crypto/rand. It need not be safe for concurrent use. With a Log it differs from node to node.
 	Rand io.Reader
 	// Logger receives what goes wrong inside; nil discards it.
 	Logger *slog.Logger
@@ -85,6 +85,24 @@ type Options struct {
 	History int
 	// CloseWait bounds how long Close waits for invalidations in progress; 0 is 10 seconds.
 	CloseWait time.Duration
+	// Log makes this Server one view of many of the same state: every change is an entry of the log before it is
+	// in the file and answered, and the entries of other nodes come through Apply. nil: the file alone is the state. A file is of
+	// one kind or the other for good.
+	Log Log
+	// CommitWait bounds how long a change waits for the log; then it is answered 503, and may have been made. 0 is 10 seconds.
+	CommitWait time.Duration
+	// Sync waits until this Server has applied what the log had when Sync was called, or fails. Before a request is refused because of
+	// what is stored, before a list, and before a status Deployed, the Server so makes sure that it has not merely missed something.
+	// nil: what is applied is taken for all there is.
+	Sync func(ctx context.Context) error
+	// Completed waits until every edge that may answer from its cache has applied the log through sequence, and returns how far all have come: sequence at least. With
+	// it edges follow the log by themselves: the Server asks it before an invalidation is Completed and a configuration
+	// Deployed, never calls its Edges, which may be nil, and Close waits for nothing. It is called once Applied is at sequence, from
+	// one goroutine for each distribution. nil: Edges are called.
+	Completed func(ctx context.Context, sequence uint64) (uint64, error)
+	// Changed is called after each entry that was applied, this Server's own included, and perhaps twice; it returns quickly, and makes no change.
+	// nil is nobody.
+	Changed func()
 	// Fault is asked before each known operation, by its name as in "CreateInvalidation", and may return how the
 	// operation fails; for tests. nil is no faults.
 	Fault func(operation string) *Fault
@@ -120,7 +138,10 @@ type Server struct {
 	workers map[string]*worker
 	own     map[string]bool // distributions that the API does not delete
 
-	pace pace // of invalidations; used in write transactions only
+	pace pace // of invalidations; used in write transactions only, with a log by the committer only
+
+	commits *committer // nil without a log
+	view    view
 
 	// randMu guards opts.Rand; held while reading from it.
 	randMu sync.Mutex
@@ -141,17 +162,31 @@ func Open(path string, edges Edges, opts Options) (*Server, error) {
 	s := &Server{
 		db: db, edges: edges, opts: opts.withDefaults(),
 		ctx: ctx, cancel: cancel, closing: make(chan struct{}), drain: make(chan struct{}),
-		workers: map[string]*worker{}, own: map[string]bool{},
+		workers: map[string]*worker{}, own: map[string]bool{}, view: view{changed: make(chan struct{})},
 	}
-	all, err := s.records()
+	all, err := s.takeFile()
 	if err != nil {
 		cancel()
 		return nil, errors.Join(fmt.Errorf("open control state %s: %w", path, err), db.Close())
+	}
+	if s.opts.Log != nil {
+		s.commits = startCommitter(s)
 	}
 	for _, rec := range all {
 		s.worker(rec.ID)
 	}
 	return s, nil
+}
+
+// takeFile reads what the file has when it is opened.
+func (s *Server) takeFile() ([]distributionRecord, error) {
+	if err := claim(s.db, s.opts.Log != nil); err != nil {
+		return nil, err
+	}
+	if err := s.refresh(); err != nil {
+		return nil, err
+	}
+	return s.records()
 }
 
 func (o Options) withDefaults() Options {
@@ -172,6 +207,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Removed == nil {
 		o.Removed = func(string) {}
+	}
+	if o.Changed == nil {
+		o.Changed = func() {}
+	}
+	if o.CommitWait <= 0 {
+		o.CommitWait = defaultCommitWait
 	}
 	if o.History <= 0 {
 		o.History = defaultHistory
@@ -194,20 +235,33 @@ func (s *Server) Close() error {
 	}
 	s.calls.Wait()
 	close(s.drain)
+	s.finish()
+	if s.commits != nil {
+		s.commits.close()
+	}
+	if s.opts.Completed != nil {
+		return s.db.Close() // other nodes find out what is completed, and this one after its next start
+	}
+	return errors.Join(s.leftBehind(), s.db.Close())
+}
+
+// finish ends the workers, once they have nothing left to do or have taken too long.
+func (s *Server) finish() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		s.work.Wait()
 	}()
-	timer := time.NewTimer(s.opts.CloseWait)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
+	if s.opts.Completed == nil {
+		timer := time.NewTimer(s.opts.CloseWait)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+		}
 	}
 	s.cancel()
 	<-done
-	return errors.Join(s.leftBehind(), s.db.Close())
 }
 
 // shut marks the server closed and reports whether it was open.

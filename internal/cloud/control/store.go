@@ -20,14 +20,17 @@ const lockWait = 2 * time.Second
 
 // Buckets of the file:
 //
-//	meta                      format → "1"
+//	meta                      format → "1"; of a server with a log also applied → position of the log's last entry in
+//	                          the file, and members → position of the last one that changed the members
 //	distributions             ID → distributionRecord
 //	invalidations/<ID>/
 //	    records               sequence → invalidationRecord
 //	    ids                   invalidation ID → sequence
 //	    references            SHA-256 of the caller reference → sequence
-//	    pending               sequence → nothing; an invalidation is Completed once it is gone from here
+//	    pending               sequence → position of its entry in the log, nothing without a log; an invalidation is
+//	                          Completed once it is gone from here. Local: each view of a log finds it out by itself
 //	policies/<kind>           ID → policyRecord, custom ones only
+//	members                   ID → Member
 //
 // Sequences are 8 bytes, big-endian, so the bucket's order is the order of acceptance.
 var (
@@ -39,8 +42,11 @@ var (
 	referencesBucket    = []byte("references")
 	pendingBucket       = []byte("pending")
 	policiesBucket      = []byte("policies")
+	membersBucket       = []byte("members")
 
-	formatKey = []byte("format")
+	formatKey  = []byte("format")
+	appliedKey = []byte("applied")
+	membersKey = []byte("members")
 )
 
 // distributionRecord is a distribution in the file.
@@ -50,6 +56,7 @@ type distributionRecord struct {
 	Modified time.Time `json:"modified"`
 	Document []byte    `json:"document"` // the DistributionConfig document
 	Tags     []tag     `json:"tags,omitempty"`
+	Log      uint64    `json:"log,omitempty"` // position in the log of the document's entry
 }
 
 // invalidationRecord is an invalidation in the file.
@@ -59,6 +66,7 @@ type invalidationRecord struct {
 	Reference string    `json:"reference"`
 	Created   time.Time `json:"created"`
 	Items     []string  `json:"items"`
+	Log       uint64    `json:"-"` // of one in progress: position in the log of its entry
 }
 
 // openDB opens or makes the file and its buckets, readable by the owner only. What is written to a volatile file is not waited for.
@@ -74,7 +82,7 @@ func openDB(path string, volatile bool) (*bbolt.DB, error) {
 }
 
 func prepare(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, distributionsBucket, invalidationsBucket, policiesBucket} {
+	for _, name := range [][]byte{metaBucket, distributionsBucket, invalidationsBucket, policiesBucket, membersBucket} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return fmt.Errorf("make bucket %s: %w", name, err)
 		}
@@ -122,8 +130,8 @@ func allDistributions(tx *bbolt.Tx) ([]distributionRecord, error) {
 	return all, err
 }
 
-// putDistribution writes a distribution and makes the buckets of its invalidations.
-func putDistribution(tx *bbolt.Tx, rec distributionRecord) error {
+// storeDistribution writes a distribution and makes the buckets of its invalidations.
+func storeDistribution(tx *bbolt.Tx, rec distributionRecord) error {
 	data, err := json.Marshal(rec)
 	if err != nil {
 		return fmt.Errorf("write distribution %s: %w", rec.ID, err)
@@ -139,15 +147,6 @@ func putDistribution(tx *bbolt.Tx, rec distributionRecord) error {
 		if _, err := b.CreateBucketIfNotExists(name); err != nil {
 			return fmt.Errorf("write distribution %s: %w", rec.ID, err)
 		}
-	}
-	return nil
-}
-
-// removeDistribution forgets a distribution and its invalidations.
-func removeDistribution(tx *bbolt.Tx, id string) error {
-	err := errors.Join(tx.Bucket(distributionsBucket).Delete([]byte(id)), tx.Bucket(invalidationsBucket).DeleteBucket([]byte(id)))
-	if err != nil {
-		return fmt.Errorf("delete distribution %s: %w", id, err)
 	}
 	return nil
 }
@@ -206,37 +205,61 @@ func (h history) byReference(reference string) (invalidationRecord, bool, error)
 
 // add stores a new invalidation as pending, gives it the next sequence number and forgets the oldest completed
 // ones beyond keep.
-func (h history) add(rec *invalidationRecord, keep int) error {
+func (t *txn) add(distribution string, h history, rec *invalidationRecord, keep int) error {
 	if h.ids.Get([]byte(rec.ID)) != nil {
 		return fmt.Errorf("write invalidation %s: the id is taken", rec.ID)
 	}
-	seq, err := h.records.NextSequence()
-	if err != nil {
-		return fmt.Errorf("number invalidation: %w", err)
+	rec.Sequence = h.records.Sequence() + 1
+	if err := t.do(addInvalidation{distribution, *rec}); err != nil {
+		return err
 	}
-	rec.Sequence = seq
+	if through := h.forgettable(rec.Sequence, keep); through > 0 {
+		return t.do(forget{distribution, through})
+	}
+	return nil
+}
+
+// put stores an invalidation whose number has been taken, as pending.
+func (h history) put(rec invalidationRecord, sequence uint64) error {
 	data, err := json.Marshal(rec)
 	if err != nil {
 		return fmt.Errorf("write invalidation %s: %w", rec.ID, err)
 	}
-	key := sequenceKey(seq)
+	position := []byte{}
+	if sequence > 0 {
+		position = sequenceKey(sequence)
+	}
+	key := sequenceKey(rec.Sequence)
 	err = errors.Join(
 		h.records.Put(key, data),
 		h.ids.Put([]byte(rec.ID), key),
 		h.references.Put(referenceKey(rec.Reference), key),
-		h.pending.Put(key, []byte{}))
+		h.pending.Put(key, position))
 	if err != nil {
 		return fmt.Errorf("write invalidation %s: %w", rec.ID, err)
 	}
-	return h.prune(seq, keep)
+	return nil
 }
 
-// prune forgets the oldest invalidations while there are more than keep and the oldest is completed. Sequences
-// have no gaps, so the first key tells how many there are.
-func (h history) prune(newest uint64, keep int) error {
+// forgettable is the newest sequence number of those to forget: the oldest, while there are more than keep and the
+// oldest is completed; 0 is none. Sequences have no gaps, so the first key tells how many there are.
+func (h history) forgettable(newest uint64, keep int) (through uint64) {
+	c := h.records.Cursor()
+	for key, _ := c.First(); key != nil; key, _ = c.Next() {
+		at := binary.BigEndian.Uint64(key)
+		if newest-at < uint64(keep) || h.isPending(key) {
+			return through
+		}
+		through = at
+	}
+	return through
+}
+
+// forget drops the invalidations up to a sequence number.
+func (h history) forget(through uint64) error {
 	for {
 		key, _ := h.records.Cursor().First()
-		if key == nil || newest-binary.BigEndian.Uint64(key) < uint64(keep) || h.isPending(key) {
+		if key == nil || binary.BigEndian.Uint64(key) > through {
 			return nil
 		}
 		rec, err := h.bySequence(key)
@@ -244,7 +267,8 @@ func (h history) prune(newest uint64, keep int) error {
 			return err
 		}
 		key = bytes.Clone(key)
-		err = errors.Join(h.records.Delete(key), h.ids.Delete([]byte(rec.ID)), h.references.Delete(referenceKey(rec.Reference)))
+		err = errors.Join(h.records.Delete(key), h.ids.Delete([]byte(rec.ID)),
+			h.references.Delete(referenceKey(rec.Reference)), h.pending.Delete(key))
 		if err != nil {
 			return fmt.Errorf("forget invalidation %s: %w", rec.ID, err)
 		}
@@ -273,11 +297,12 @@ func (h history) pendingCount() int {
 
 // nextPending reads the oldest invalidation in progress and whether there is one.
 func (h history) nextPending() (invalidationRecord, bool, error) {
-	key, _ := h.pending.Cursor().First()
+	key, at := h.pending.Cursor().First()
 	if key == nil {
 		return invalidationRecord{}, false, nil
 	}
 	rec, err := h.bySequence(key)
+	rec.Log = position(at)
 	return rec, err == nil, err
 }
 

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"go.etcd.io/bbolt"
 )
 
 // maxTags is how many tags a distribution has. CloudFront Developer Guide, "Tagging a distribution", read 2026-11.
@@ -87,19 +85,19 @@ func (s *Server) changeTags(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		rec, err := getDistribution(tx, id)
+	err = s.change(c.ctx, func(t *txn) error {
+		rec, err := getDistribution(t.Tx, id)
 		if hasCode(err, http.StatusNotFound) {
 			return errNoSuchResource()
 		}
 		if err != nil {
 			return err
 		}
-		rec.Tags = change(rec.Tags)
-		if err := checkTags(rec.Tags); err != nil {
+		tags := change(rec.Tags)
+		if err := checkTags(tags); err != nil {
 			return err
 		}
-		return putDistribution(tx, rec)
+		return t.do(setTags{id, tags})
 	})
 	return &reply{status: http.StatusNoContent}, err
 }

@@ -130,8 +130,12 @@ func (s *Server) apply(ctx context.Context, w *worker) (progress, error) {
 		return progress{left: true}, err
 	}
 	failed := s.applyConfig(ctx, w, d)
+	next := s.applyNext
+	if s.opts.Completed != nil {
+		next = s.completeNext
+	}
 	for {
-		done, wait, err := s.applyNext(ctx, w)
+		done, wait, err := next(ctx, w)
 		if hasCode(err, http.StatusNotFound) {
 			return progress{gone: true}, nil
 		}
@@ -146,11 +150,20 @@ func (s *Server) applyConfig(ctx context.Context, w *worker, d stored) error {
 	if version, _ := w.configured(); version == d.version {
 		return nil
 	}
-	if err := s.edges.Configure(ctx, w.id, d.cfg); err != nil {
+	if err := s.configure(ctx, w.id, d); err != nil {
 		return fmt.Errorf("configure edges of %s: %w", w.id, err)
 	}
 	w.setConfigured(d.version)
 	return nil
+}
+
+// configure returns once the edges have the configuration: given to them, or found by them in the log.
+func (s *Server) configure(ctx context.Context, id string, d stored) error {
+	if s.opts.Completed == nil {
+		return s.edges.Configure(ctx, id, d.cfg)
+	}
+	_, err := s.past(ctx, d.log)
+	return err
 }
 
 // applyNext hands over the oldest invalidation in progress and marks it completed; done without one, and wait if
@@ -168,7 +181,7 @@ func (s *Server) applyNext(ctx context.Context, w *worker) (done bool, wait time
 			return false, 0, fmt.Errorf("apply invalidation %s: %w", rec.ID, err)
 		}
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.mark(ctx, func(tx *bbolt.Tx) error {
 		h, err := historyOf(tx, w.id)
 		if err != nil {
 			return err

@@ -32,7 +32,7 @@ func quiet(t *testing.T, edges *fakeEdges, opts Options) (*Server, string) {
 // put accepts a batch as the API does.
 func put(t *testing.T, s *Server, distribution, reference string, items ...string) {
 	t.Helper()
-	if _, _, err := s.accept(distribution, batch{reference, items}); err != nil {
+	if _, _, err := s.accept(t.Context(), distribution, batch{reference, items}); err != nil {
 		t.Fatal(err)
 	}
 	s.worker(distribution).wake()
