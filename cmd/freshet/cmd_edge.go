@@ -35,6 +35,9 @@ for invalidations. Beyond loopback that API takes requests signed with the keys
 in FRESHET_EDGE_ACCESS_KEY_ID and FRESHET_EDGE_SECRET_ACCESS_KEY, and without
 them the edge does not start.
 
+--console serves a page that shows requests, hit ratio, what is cached and
+invalidations, to browsers on this machine only; 127.0.0.1:8081 is usual.
+
 SIGHUP opens the access log anew and reads the certificates again, which also
 happens when their files change. SIGINT and SIGTERM let requests under way
 finish. Port 0 takes any free port. With --json one line is printed once the
@@ -50,6 +53,7 @@ type edgeFlags struct {
 	memory           string
 	disk, diskSize   string
 	admin            string
+	console          string
 	state            string
 	accessLog        string
 }
@@ -76,6 +80,7 @@ func (a *app) edgeCommand() *cobra.Command {
 	flags.StringVar(&given.disk, "disk", "", "the `folder` of what memory does not hold; a restart finds it again (default none)")
 	flags.StringVar(&given.diskSize, "disk-size", "", "what the folder may take, a `size` (default 1GiB)")
 	flags.StringVar(&given.admin, "admin", "", "the `address` of metrics, health and control API (default none)")
+	flags.StringVar(&given.console, "console", "", "the `address` of the page that shows the edge at work, on this machine (default none)")
 	flags.StringVar(&given.state, "state", "", "the `folder` of the control API's history (default none is kept)")
 	flags.StringVar(&given.accessLog, "access-log", "", "where to log requests: stdout, stderr or a `file` (default nowhere)")
 	return cmd
@@ -107,6 +112,8 @@ func edgeFailure(err error) error {
 		return &failure{err, exitFailed, "choose another address instead of " + taken.Address + ", as in `freshet edge --listen 127.0.0.1:0`"}
 	case errors.Is(err, standalone.ErrUnguarded):
 		return &failure{err, exitUsage, "set FRESHET_EDGE_ACCESS_KEY_ID and FRESHET_EDGE_SECRET_ACCESS_KEY, or listen on this machine alone, as in `freshet edge --admin 127.0.0.1:9100`"}
+	case errors.Is(err, standalone.ErrExposed):
+		return &failure{err, exitUsage, "listen on this machine alone, as in `freshet edge --console 127.0.0.1:8081`; from elsewhere reach it through `ssh -L 8081:127.0.0.1:8081 HOST`"}
 	case errors.Is(err, standalone.ErrRegion):
 		return &failure{err, exitUsage, "name it, as in `freshet edge --region eu-central-1`"}
 	case errors.Is(err, standalone.ErrCredentials):
@@ -151,19 +158,20 @@ type edgeJSON struct {
 	Origin       string   `json:"origin"`
 	Rules        string   `json:"rules"`
 	Admin        string   `json:"admin,omitempty"`
+	Console      string   `json:"console,omitempty"`
 	Distribution string   `json:"distribution,omitempty"`
 }
 
 func (a *app) showEdge(info standalone.Info, opts standalone.Options) error {
 	if a.json {
 		return json.NewEncoder(a.stdout).Encode(edgeJSON{
-			info.Viewers[0], info.Viewers, opts.Origin.URL, opts.Cache.Rules.String(), info.Admin, info.Distribution,
+			info.Viewers[0], info.Viewers, opts.Origin.URL, opts.Cache.Rules.String(), info.Admin, info.Console, info.Distribution,
 		})
 	}
 	text := "The edge is running.\n"
 	for _, row := range [][2]string{
 		{"Viewers", strings.Join(info.Viewers, "/ ") + "/"}, {"Origin", opts.Origin.URL}, {"Rules", opts.Cache.Rules.String()},
-		{"Admin", info.Admin}, {"Distribution", info.Distribution},
+		{"Admin", info.Admin}, {"Console", info.Console}, {"Distribution", info.Distribution},
 	} {
 		if row[1] != "" {
 			text += fmt.Sprintf("\n  %-12s  %s", row[0], row[1])

@@ -110,8 +110,8 @@ func (s *devSession) round() devRound {
 	}
 }
 
-// browser opens a tab of a headless Chromium.
-func browser(t *testing.T) context.Context {
+// browser opens a tab of a headless Chromium, of which listen hears every event.
+func browser(t *testing.T, listen ...func(any)) context.Context {
 	t.Helper()
 	if _, err := exec.LookPath("chromium"); err != nil {
 		if os.Getenv("FRESHET_REQUIRE_JUDGES") != "" {
@@ -122,9 +122,16 @@ func browser(t *testing.T) context.Context {
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.WindowSize(1000, 700))
+	if os.Getenv("FRESHET_DARK") != "" { // to look at screenshots
+		options = append(options, chromedp.Flag("blink-settings", "preferredColorScheme=0"))
+	}
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
+	var own []chromedp.ContextOption
+	for _, one := range listen {
+		own = append(own, chromedp.WithListener(one))
+	}
+	ctx, cancel = chromedp.NewContext(ctx, own...)
 	t.Cleanup(cancel)
 	do(t, ctx) // starts the browser, which lives as long as this context
 	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)

@@ -40,7 +40,7 @@ func (a *app) edgeOptions(given edgeFlags) (standalone.Options, error) {
 			Rules: rules, MemoryBytes: cfg.Memory, Disk: edge.Disk{Dir: cfg.Disk, Bytes: int64(cfg.DiskSize)}, RootObject: cfg.RootObject, Index: cfg.Folders, TagHeader: cfg.TagHeader,
 			ViewerProtocol: viewerProtocols[cfg.ViewerProtocol], OriginTimeout: cfg.OriginTimeout,
 		},
-		State: cfg.State, AccessLog: cfg.AccessLog,
+		Console: cfg.Console, State: cfg.State, AccessLog: cfg.AccessLog,
 		Limits: standalone.Limits{HeaderTimeout: cfg.HeaderTimeout, IdleTimeout: cfg.IdleTimeout},
 		Delay:  cfg.ShutdownDelay, Grace: cfg.ShutdownGrace,
 		Stdout: a.stdout, Stderr: a.stderr, Now: a.now, Logger: a.logger(),
@@ -101,7 +101,7 @@ func (f edgeFlags) override(e *config.Edge) error {
 		flag string
 		to   *string
 	}{
-		{f.endpoint, &e.Endpoint}, {f.region, &e.Region}, {f.rules, &e.Rules}, {f.state, &e.State}, {f.disk, &e.Disk}, {f.accessLog, &e.AccessLog},
+		{f.endpoint, &e.Endpoint}, {f.region, &e.Region}, {f.rules, &e.Rules}, {f.console, &e.Console}, {f.state, &e.State}, {f.disk, &e.Disk}, {f.accessLog, &e.AccessLog},
 	} {
 		*text.to = cmp.Or(text.flag, *text.to)
 	}
@@ -151,7 +151,7 @@ func (f edgeFlags) overrideListen(e *config.Edge) error {
 	if f.admin != "" {
 		e.Admin.Address = f.admin // with the file's certificate, if it has one
 	}
-	for _, l := range append(e.Listen, e.Admin) {
+	for _, l := range append(e.Listen, e.Admin, config.Listen{Address: f.console}) {
 		if l.Address == "" {
 			continue
 		}

@@ -26,7 +26,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/freshet/freshet/internal/cloud/console"
 	"github.com/freshet/freshet/internal/cloud/control"
 	"github.com/freshet/freshet/internal/cloud/objects"
 	"github.com/freshet/freshet/internal/cloud/tenants"
@@ -240,11 +239,7 @@ func (c *Cloud) serve(l listeners) {
 	c.servers.start(l.control, c.control.Handler())
 	c.servers.startEdge(l.edge, c.edges, c.edges)
 	if l.console != nil {
-		c.servers.start(l.console, console.New(console.Options{
-			S3: c.info.S3, Control: c.info.Control, Edge: c.info.Edge, Host: hostOf(c.info.Console),
-			Bucket: Bucket, Distribution: c.info.Distribution,
-			Cache: c.edges.Edge(c.info.Distribution), Invalidations: c.control, Events: c.edges.events, Now: c.opts.Now,
-		}))
+		c.serveConsole(l.console)
 	}
 }
 

@@ -50,16 +50,18 @@ func (e *edges) origin(o control.Origin, next http.RoundTripper) (edge.Origin, e
 	}, nil
 }
 
-// options are those of a distribution's edge.
-func (e *edges) options(string, control.DistributionConfig) edge.Options {
-	return edge.Options{Now: e.opts.Now, Logger: e.opts.Logger, OnRequest: e.request}
-}
-
-// request passes a viewer's request on to the console.
-func (e *edges) request(ev edge.Event) {
-	e.events.Add(console.Request{
-		Time: ev.Time, Duration: ev.Duration, Method: ev.Method, Path: ev.Path, Status: ev.Status, Cache: ev.Result.String(), Bytes: ev.Bytes,
-	})
+// options are those of a distribution's edge. Where there is no console nobody is told of requests and drops.
+func (e *edges) options(distribution string, cfg control.DistributionConfig) edge.Options {
+	o := edge.Options{Now: e.opts.Now, Logger: e.opts.Logger}
+	if e.opts.Addresses.Console == "" {
+		return o
+	}
+	if cfg.CallerReference == defaultReference {
+		distribution = "" // the one that the console is about
+	}
+	o.Drops = console.KeptDrops
+	o.OnRequest = func(ev edge.Event) { e.events.Add(shown(ev, distribution)) }
+	return o
 }
 
 // remove ends a deleted distribution's edge.

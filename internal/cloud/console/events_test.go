@@ -3,6 +3,7 @@ package console
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -52,32 +53,64 @@ func TestAfter(t *testing.T) {
 	}
 }
 
-// Whatever the pace, a follower gets every request once and in order, or is
-// told that it was lost.
+// Whatever the pace, a follower gets every request that is kept, in order, and is told how many others there were.
 func TestFollowerMissesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e, total := NewEvents(), uint64(0)
+		e, total, others, got := NewEvents(), 0, uint64(0), uint64(0)
 		f := e.follow(0)
 		defer f.leave()
-		next := uint64(1)
+		last := uint64(0)
 		for _, n := range rapid.SliceOfN(rapid.IntRange(0, 2*kept), 1, 8).Draw(t, "added between") {
+			apart := rapid.SampledFrom([]time.Duration{0, time.Millisecond, time.Second}).Draw(t, "apart")
+			at := noon.Add(time.Duration(total) * time.Second)
 			for range n {
 				total++
-				e.Add(request(int(total)))
+				at = at.Add(apart)
+				e.Add(Request{Time: at, Bytes: int64(total)})
 			}
-			list, lost := f.take()
-			next += lost
+			list, unseen := f.take()
+			others += unseen
 			for _, one := range list {
-				if one.number != next {
-					t.Fatalf("got number %d, want %d", one.number, next)
+				if one.number <= last {
+					t.Fatalf("got number %d after %d", one.number, last)
 				}
-				next++
+				last = one.number
+				got++
 			}
-			if next != total+1 {
-				t.Fatalf("after %d requests, the next is %d", total, next)
+			if got+others != uint64(total) {
+				t.Fatalf("of %d requests %d came and %d did not", total, got, others)
 			}
 		}
 	})
+}
+
+// Of a flood so many are kept at once, and then so many a second; errors beside them.
+func TestSampling(t *testing.T) {
+	e := NewEvents()
+	f := e.follow(0)
+	defer f.leave()
+	add := func(n int, from time.Time, over time.Duration, status int) {
+		for i := range n {
+			e.Add(Request{Time: from.Add(time.Duration(i) * over / time.Duration(n)), Status: status})
+		}
+	}
+	take := func(name string, want, slack int) {
+		t.Helper()
+		list, others := f.take()
+		if len(list) < want-slack || len(list) > want+slack || others == 0 {
+			t.Errorf("%s: kept %d, want %d, %d others", name, len(list), want, others)
+		}
+	}
+	add(1000, noon, 0, 200)
+	take("at once", sampleBurst, 0)
+	add(10_000, noon, time.Second, 200)
+	take("within a second", sampleRate, 1)
+	add(500, noon, 0, 500)
+	take("errors at once", errorBurst, 0)
+	add(10_000, noon.Add(time.Hour), time.Second, 200)
+	take("an hour later", sampleBurst+sampleRate, 1)
+	add(10_000, noon.Add(-24*time.Hour), time.Second, 200)
+	take("a clock that went back", sampleBurst+sampleRate, 1)
 }
 
 // Nobody reads, and Add returns all the same.
@@ -94,12 +127,12 @@ func TestAddNeverWaits(t *testing.T) {
 		})
 	}
 	all.Wait()
-	list, lost := f.take()
-	if len(list) != kept || lost != 4000-kept {
-		t.Errorf("took %d and lost %d", len(list), lost)
+	list, others := f.take()
+	if len(list) == 0 || len(list) > kept || others != 4000-uint64(len(list)) {
+		t.Errorf("took %d, %d others", len(list), others)
 	}
-	if list, lost := f.take(); len(list) != 0 || lost != 0 {
-		t.Errorf("took %v and lost %d again", numbers(list), lost)
+	if list, others := f.take(); len(list) != 0 || others != 0 {
+		t.Errorf("took %v and %d others again", numbers(list), others)
 	}
 }
 
@@ -130,14 +163,18 @@ func TestLeave(t *testing.T) {
 	}
 }
 
+// What a request of a flood costs, and what one costs that is kept.
 func BenchmarkAdd(b *testing.B) {
-	e := NewEvents()
-	defer e.follow(0).leave()
-	r := request(1)
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			e.Add(r)
-		}
-	})
+	for name, apart := range map[string]time.Duration{"flood": 0, "kept": time.Second} {
+		b.Run(name, func(b *testing.B) {
+			e := NewEvents()
+			defer e.follow(0).leave()
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for i := 0; pb.Next(); i++ {
+					e.Add(Request{Time: noon.Add(time.Duration(i) * apart), Method: "GET", Path: "/posts/", Status: 200})
+				}
+			})
+		})
+	}
 }

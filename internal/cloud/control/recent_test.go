@@ -28,8 +28,8 @@ func TestRecent(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []Recent{
-			{Status: "InProgress", Created: began.Add(time.Minute), Reference: "second", Items: []string{"#tag"}},
-			{Status: "Completed", Created: began, Reference: "first", Items: []string{"/a", "/b*"}},
+			{Sequence: 2, Status: "InProgress", Created: began.Add(time.Minute), Reference: "second", Items: []string{"#tag"}},
+			{Sequence: 1, Status: "Completed", Created: began, Reference: "first", Items: []string{"/a", "/b*"}},
 		}
 		if diff := cmp.Diff(got, want, cmpopts.IgnoreFields(Recent{}, "ID")); diff != "" {
 			t.Errorf("(-got +want):\n%s", diff)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -37,6 +36,7 @@ type Options struct {
 	POP           string           // X-Amz-Cf-Pop; default "LOC50-P1"
 	Lease         Lease            // without a valid one a request is answered by the origin alone; default: always valid
 	OnRequest     func(Event)      // called after each request, from its goroutine; must be quick. Default none
+	Drops         int              // for how many invalidations to count what each one drops, the newest; default 0 counts nothing
 }
 
 // Event tells what became of one viewer's request.
@@ -88,6 +88,9 @@ func New(cfg Config, opts Options) (*Edge, error) {
 	st, err := newStore(opts.MemoryBytes, log, opts.Now)
 	if err != nil {
 		return nil, fmt.Errorf("make edge: %w", err)
+	}
+	if opts.Drops > 0 {
+		st.drops = &drops{keep: opts.Drops}
 	}
 	maxFill, err := st.openDisk(&opts)
 	if err != nil {
@@ -224,36 +227,4 @@ func (e *Edge) Stats() Stats {
 		stats.Disk = e.store.disk.Stats()
 	}
 	return stats
-}
-
-// ObjectInfo describes one cached object.
-type ObjectInfo struct {
-	URI     string // path and query of the cache key
-	Variant string // the rest of the key; "" for none
-	Status  int
-	Size    int // of the body, in bytes
-	Type    string
-	ETag    string
-	Stored  time.Time // or last confirmed
-	Expires time.Time
-	Hits    int64
-}
-
-// Objects yields the cached objects that no invalidation covers, in no order. The cache may change meanwhile.
-func (e *Edge) Objects() iter.Seq[ObjectInfo] {
-	return func(yield func(ObjectInfo) bool) {
-		for key, o := range e.store.cache.All() {
-			if o.selecting != nil || !e.store.clean(o) {
-				continue
-			}
-			info := ObjectInfo{
-				URI: key.uri, Variant: key.variant, Status: o.status, Size: len(o.body),
-				Type: o.header.Get("Content-Type"), ETag: o.header.Get("Etag"),
-				Stored: o.born, Expires: o.expires, Hits: o.hits.Load(),
-			}
-			if !yield(info) {
-				return
-			}
-		}
-	}
 }

@@ -86,6 +86,7 @@ type store struct {
 	largest int         // weight of the largest object that is stored
 	evicted atomic.Int64
 	purged  atomic.Int64
+	drops   *drops // nil where nobody counts
 
 	now       func() time.Time
 	withdrawn atomic.Int64  // how many objects are

@@ -70,6 +70,9 @@ func (e *Edge) sweepAt(pace func()) (done bool, onDisk time.Duration) {
 		return e.ctx.Err() != nil, onDisk
 	}
 	e.swept = sweepMark{sealed, oldest}
+	if e.store.drops != nil {
+		e.store.drops.done(sealed)
+	}
 	e.log.Forget(oldest)
 	if e.log.Size().Segments > maxSegments {
 		e.log.Forget(sealed)

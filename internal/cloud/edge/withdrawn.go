@@ -25,7 +25,7 @@ const reclaimPause = time.Minute
 func (s *store) withdraw(o *object) {
 	if o.evidence == nil && o.selecting == nil || o.below != nil {
 		if s.drop(o) {
-			s.purged.Add(1)
+			s.dropped(o)
 		}
 		return
 	}
@@ -40,7 +40,7 @@ func (s *store) withdraw(o *object) {
 		return nil, otter.CancelOp
 	})
 	if gone {
-		s.purged.Add(1)
+		s.dropped(o)
 	}
 	if first {
 		select {

@@ -159,13 +159,12 @@ func (t *Tenants) warn(distribution string, cfg control.DistributionConfig) {
 }
 
 // Invalidate applies items where no log is followed; the next request of any viewer sees it.
-func (t *Tenants) Invalidate(_ context.Context, distribution string, _ uint64, items []string) error {
+func (t *Tenants) Invalidate(_ context.Context, distribution string, sequence uint64, items []string) error {
 	one := t.Edge(distribution)
 	if one == nil {
 		return fmt.Errorf("invalidate %s: %w", distribution, ErrUnknown)
 	}
-	_, err := one.Invalidate(items)
-	return err
+	return one.Apply(sequence, items)
 }
 
 // InvalidateAt applies items at a position of the log that all edges follow: see edge.Edge.InvalidateAt.

@@ -46,6 +46,8 @@ type Edge struct {
 	// Admin is where metrics, health and the control API are; an empty Address
 	// means nowhere.
 	Admin Listen
+	// Console is the address of the page that shows the edge; "" means nowhere.
+	Console string
 	// State is the folder of the control API's history, absolute or relative to
 	// Dir, as written.
 	State string
@@ -80,6 +82,7 @@ func (d *decoder) edge(v value) Edge {
 		"tag-header":      func(v value) { e.TagHeader = d.str(v, checkHeaderName) },
 		"viewer-protocol": func(v value) { e.ViewerProtocol = d.str(v, oneOf("allow-all", "https-only", "redirect-to-https")) },
 		"admin":           func(v value) { e.Admin = d.listen(v) },
+		"console":         func(v value) { e.Console = d.str(v, CheckAddress) },
 		"state":           func(v value) { e.State = d.str(v, checkPath) },
 		"access-log":      func(v value) { e.AccessLog = d.str(v, checkPath) },
 		"origin-timeout":  func(v value) { e.OriginTimeout = d.wait(v) },

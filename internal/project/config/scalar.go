@@ -164,7 +164,7 @@ func places() []placeKeys {
 		}},
 		{"edge:", []string{
 			"listen", "origin", "endpoint", "region", "rules", "memory", "disk", "disk-size", "root-object", "folders", "tag-header",
-			"viewer-protocol", "admin", "state", "access-log", "origin-timeout", "header-timeout", "idle-timeout",
+			"viewer-protocol", "admin", "console", "state", "access-log", "origin-timeout", "header-timeout", "idle-timeout",
 			"shutdown-delay", "shutdown-grace",
 		}},
 		{"edge: in an entry of listen:", []string{"address", "certificate", "key"}},

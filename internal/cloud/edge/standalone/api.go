@@ -78,9 +78,8 @@ type applier struct{ edge *edge.Edge }
 var _ control.Edges = applier{}
 
 // Invalidate applies items; the next request of any viewer sees it.
-func (a applier) Invalidate(_ context.Context, _ string, _ uint64, items []string) error {
-	_, err := a.edge.Invalidate(items)
-	return err
+func (a applier) Invalidate(_ context.Context, _ string, sequence uint64, items []string) error {
+	return a.edge.Apply(sequence, items)
 }
 
 // Configure does nothing: the edge had its configuration before the API was opened.

@@ -1,8 +1,9 @@
-// Package standalone runs one edge on its own, in front of any origin: its listeners, its access log, its metrics and its control API.
+// Package standalone runs one edge on its own, in front of any origin: its listeners, its access log, its metrics, its control API and its console.
 //
 // It promises:
 //   - It listens where it was told to and nowhere else. Beyond loopback the control API answers only requests with a valid signature;
-//     without credentials for that, Start refuses. On loopback, a web page in somebody's browser cannot use it.
+//     without credentials for that, Start refuses. On loopback, a web page in somebody's browser cannot use it. The console, which a browser cannot sign for,
+//     is on loopback or nowhere.
 //   - Certificates are read again when their files change, and at once by Reload; a pair that cannot be read leaves the one before in use.
 //   - Slow or oversized requests and slow readers hold a connection for a limited time, and the number of connections is limited.
 //   - Close finishes the requests under way within a limit, and answers /readyz with 503 from its beginning.

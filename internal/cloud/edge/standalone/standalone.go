@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/freshet/freshet/internal/cloud/console"
 	"github.com/freshet/freshet/internal/cloud/control"
 	"github.com/freshet/freshet/internal/cloud/edge"
 )
@@ -31,6 +33,7 @@ type Options struct {
 	Cache       Cache            // what is kept, and by which rules
 	Admin       Listener         // metrics, health and control API; an Address of "" means none
 	Credentials Credentials      // who may use the control API; the zero value: anybody on this machine, and nobody beyond
+	Console     string           // address of the page that shows the edge, on loopback; "" means none
 	State       string           // folder of the control API's history; "" keeps none
 	AccessLog   string           // "stdout", "stderr" or a file to append to; "" writes none
 	Limits      Limits           // on connections and requests
@@ -71,6 +74,7 @@ type Credentials = control.Credentials
 type Info struct {
 	Viewers      []string // in the order of Options.Listeners
 	Admin        string   // "" without one
+	Console      string   // "" without one
 	Distribution string   // its id in the control API; "" without one
 }
 
@@ -84,12 +88,16 @@ type Server struct {
 	meters  *meters
 	viewers servers
 	admin   servers
+	console servers
+	events  *console.Events // nil without a console
+	page    *console.Console
+	shows   sync.WaitGroup // for page.Run
 	control *controlAPI
 	ready   atomic.Bool
 }
 
 // Start listens and serves. The caller closes the Server.
-// The error is a *ListenError, or wraps ErrOrigin, ErrUnguarded, edge.ErrConfig, or an error of the files that it needs.
+// The error is a *ListenError, or wraps ErrOrigin, ErrUnguarded, ErrExposed, edge.ErrConfig, or an error of the files that it needs.
 func Start(ctx context.Context, opts Options) (*Server, error) {
 	s := &Server{opts: opts.withDefaults(), idle: func() {}}
 	if err := s.start(ctx); err != nil {
@@ -158,8 +166,12 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.openAdmin(ctx, from); err != nil {
 		return err
 	}
+	if err := s.openConsole(ctx); err != nil {
+		return err
+	}
 	s.viewers.serve(slowBodies(s.edge, o.Limits.Transfer), s.edge)
 	s.admin.serve(s.adminHandler(), nil)
+	s.serveConsole()
 	return nil
 }
 
@@ -169,7 +181,10 @@ func (s *Server) openEdge(from *source) (err error) {
 	options := edge.Options{
 		MemoryBytes: o.Cache.MemoryBytes, Disk: o.Cache.Disk, OriginTimeout: o.Cache.OriginTimeout, Now: o.Now, Rand: o.Random, Logger: o.Logger,
 	}
-	if s.log != nil || o.Admin.Address != "" {
+	if o.Console != "" {
+		s.events, options.Drops = console.NewEvents(), console.KeptDrops
+	}
+	if s.log != nil || s.events != nil || o.Admin.Address != "" {
 		options.OnRequest = s.request
 	}
 	s.edge, err = edge.New(edgeConfig(o, from, s.meters), options)
@@ -180,6 +195,9 @@ func (s *Server) request(e edge.Event) {
 	s.meters.request(e)
 	if s.log != nil {
 		s.log.add(e)
+	}
+	if s.events != nil {
+		s.events.Add(shown(e))
 	}
 }
 
@@ -234,7 +252,7 @@ func (s *Server) close(grace time.Duration) error {
 	if s.control != nil {
 		errs = append(errs, s.control.close())
 	}
-	errs = append(errs, s.admin.close(ctx))
+	errs = append(errs, s.admin.close(ctx), s.closeConsole(ctx))
 	if s.edge != nil {
 		s.edge.Close()
 	}
