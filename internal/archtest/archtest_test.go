@@ -84,7 +84,8 @@ var allowed = map[string][]string{
 	"cloud/edge/signed":     {},
 	"cloud/tenants":         {"cloud/control", "cloud/edge", "cloud/edge/front"},
 	"cloud/tenants/buckets": {"cloud/control", "cloud/edge", "cloud/edge/signed", "cloud/tenants"},
-	"cloud/edge/standalone": {"durable", "cloud/console", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/edge/signed"},
+	"cloud/listen":          {"cloud/edge/front"},
+	"cloud/edge/standalone": {"cloud/listen", "durable", "cloud/console", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/edge/signed"},
 	"cloud": {
 		"durable", "cloud/objects", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/console", "cloud/console/releases",
 		"cloud/tenants",

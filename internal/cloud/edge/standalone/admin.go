@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// adminHandler is what the admin listener serves: metrics, health, and the control API on every other path.
+// adminHandler is what the admin listener serves: metrics, health, and the control API, if it has one, on every other path.
 //
 // /healthz answers 200 as long as the process serves; /readyz 503 once Close has begun, so that balancers send viewers elsewhere.
 // These and /metrics are open to whoever reaches the listener.
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
-	if s.control == nil {
-		return mux // nothing listens
-	}
 	mux.Handle("GET /metrics", s.metrics())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if s.ready.Load() {
+		if s.ready.Load() && s.engine.Ready() {
 			say(w, http.StatusOK, "ready\n")
 			return
 		}
-		say(w, http.StatusServiceUnavailable, "stopping\n")
+		say(w, http.StatusServiceUnavailable, "not ready\n")
 	})
+	if s.control == nil {
+		return mux
+	}
 	api := s.control.server.Handler()
 	if s.opts.Credentials == (Credentials{}) {
 		api = local(api)

@@ -18,15 +18,14 @@ var ErrExposed = errors.New("the console has no logins and listens beyond loopba
 // openConsole opens the console's listener, but does not serve yet.
 func (s *Server) openConsole(ctx context.Context) error {
 	o := &s.opts
-	s.console = servers{opts: o}
 	if o.Console == "" {
 		return nil
 	}
-	url, err := s.console.listen(ctx, Listener{Address: o.Console})
+	url, err := s.console.Listen(ctx, Listener{Address: o.Console})
 	if err != nil {
 		return err
 	}
-	if !s.console.loopback() {
+	if !s.console.Loopback() {
 		return fmt.Errorf("listen for the console on %s: %w", o.Console, ErrExposed)
 	}
 	s.info.Console = url
@@ -70,7 +69,7 @@ func (s *Server) serveConsole() {
 	if s.page == nil {
 		return
 	}
-	s.console.serve(s.page, nil)
+	s.console.Serve(s.page, nil)
 	s.shows.Go(func() { s.page.Run(context.Background()) }) // until the events are closed
 }
 
@@ -80,7 +79,7 @@ func (s *Server) closeConsole(ctx context.Context) error {
 		s.events.Close()
 	}
 	s.shows.Wait()
-	return s.console.close(ctx)
+	return s.console.Close(ctx)
 }
 
 func shown(e edge.Event) console.Request {

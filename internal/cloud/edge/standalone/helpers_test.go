@@ -141,7 +141,7 @@ func certificate(t *testing.T, dir string, serial int64) (*x509.Certificate, Lis
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := Listener{anyPort, filepath.Join(dir, "site.pem"), filepath.Join(dir, "site.key")}
+	l := Listener{Address: anyPort, Certificate: filepath.Join(dir, "site.pem"), Key: filepath.Join(dir, "site.key")}
 	for name, block := range map[string]*pem.Block{l.Certificate: {Type: "CERTIFICATE", Bytes: der}, l.Key: {Type: "PRIVATE KEY", Bytes: private}} {
 		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)

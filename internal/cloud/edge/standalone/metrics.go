@@ -105,7 +105,8 @@ func (f *figures) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the present figures.
 func (f *figures) Collect(to chan<- prometheus.Metric) {
-	s := f.server.edge.Stats()
+	s := f.server.engine.Stats()
+	f.own(to)
 	requests := desc("requests_total", "Requests of viewers, by what the cache did.", "result")
 	for _, r := range []struct {
 		result edge.Result
@@ -152,14 +153,23 @@ func (f *figures) lost() int64 {
 	return f.server.log.lost.Load()
 }
 
+// own sends what the engine shows beside its Stats.
+func (f *figures) own(to chan<- prometheus.Metric) {
+	for _, one := range f.server.engine.Figures() {
+		kind := prometheus.GaugeValue
+		if one.Counter {
+			kind = prometheus.CounterValue
+		}
+		to <- prometheus.MustNewConstMetric(desc(one.Name, one.Help), kind, one.Value)
+	}
+}
+
 // certificates tells when each listener's ends.
 func (f *figures) certificates(to chan<- prometheus.Metric) {
 	d := desc("certificate_expiry_timestamp_seconds", "When the certificate in use ends, as Unix time.", "listener")
-	for _, list := range [][]*server{f.server.viewers.list, f.server.admin.list} {
-		for _, one := range list {
-			if one.pair != nil {
-				to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(one.pair.expires().Unix()), one.listener.Addr().String())
-			}
+	for _, all := range []map[string]time.Time{f.server.viewers.Expires(), f.server.admin.Expires()} {
+		for address, at := range all {
+			to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(at.Unix()), address)
 		}
 	}
 }

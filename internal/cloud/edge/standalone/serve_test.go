@@ -129,7 +129,7 @@ func TestStartRefuses(t *testing.T) {
 		{"a bucket nowhere", Options{Listeners: here, Origin: Origin{URL: "s3://site"}}, is(ErrRegion)},
 		{"a bucket without keys", Options{Listeners: here, Origin: Origin{URL: "s3://site", Region: "eu-west-1"}}, is(ErrCredentials)},
 		{"an address that is taken", Options{Listeners: []Listener{{Address: taken.Addr().String()}}}, func(err error) bool { return errors.As(err, &address) }},
-		{"a certificate that is not there", Options{Listeners: []Listener{{anyPort, "no.pem", "no.key"}}}, is(os.ErrNotExist)},
+		{"a certificate that is not there", Options{Listeners: []Listener{{Address: anyPort, Certificate: "no.pem", Key: "no.key"}}}, is(os.ErrNotExist)},
 		{"a log that cannot be", Options{Listeners: here, AccessLog: "no/such/folder/log"}, is(os.ErrNotExist)},
 		{"an open control API", Options{Listeners: here, Admin: Listener{Address: "0.0.0.0:0"}}, is(ErrUnguarded)},
 	}

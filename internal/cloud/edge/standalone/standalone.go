@@ -1,6 +1,7 @@
 package standalone
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,22 +15,17 @@ import (
 	"github.com/freshet/freshet/internal/cloud/console"
 	"github.com/freshet/freshet/internal/cloud/control"
 	"github.com/freshet/freshet/internal/cloud/edge"
+	"github.com/freshet/freshet/internal/cloud/listen"
 )
 
-// Defaults of Options.
-const (
-	DefaultHeaderTimeout  = 30 * time.Second
-	DefaultIdleTimeout    = 2 * time.Minute
-	DefaultTransfer       = time.Minute
-	DefaultMaxHeaderBytes = 64 << 10
-	DefaultMaxConns       = 16384
-	DefaultGrace          = 10 * time.Second
-)
+// DefaultGrace is Options.Grace where it is 0.
+const DefaultGrace = 10 * time.Second
 
 // Options are what an edge on its own takes. The zero value of what has a default means the default.
 type Options struct {
 	Listeners   []Listener       // for viewers; one at least
 	Origin      Origin           // where objects come from
+	Engine      OpenFunc         // what answers viewers in place of an edge of its own; Origin, Cache, Credentials, State and Console are then not used. nil is an edge
 	Cache       Cache            // what is kept, and by which rules
 	Admin       Listener         // metrics, health and control API; an Address of "" means none
 	Credentials Credentials      // who may use the control API; the zero value: anybody on this machine, and nobody beyond
@@ -58,14 +54,15 @@ type Cache struct {
 	OriginTimeout  time.Duration // default edge.DefaultOriginTimeout
 }
 
-// Limits bound what one viewer can use up.
-type Limits struct {
-	HeaderTimeout  time.Duration // for the whole head of a request, and for a TLS handshake; default 30 s
-	IdleTimeout    time.Duration // without a request on an open connection; default 2 min
-	Transfer       time.Duration // for each piece of a request's body to come, and for each 64 KiB of a response to go; default 1 min
-	MaxHeaderBytes int           // of a request's line and header; net/http adds 4 KiB and answers longer ones with 431; default 64 KiB
-	MaxConns       int           // open at a time on one listener; further ones wait; default 16,384
-}
+// What listeners are made of.
+type (
+	Listener    = listen.Listener
+	Limits      = listen.Limits
+	ListenError = listen.Error
+)
+
+// ErrUnguarded: the control API would be open to others than this machine.
+var ErrUnguarded = errors.New("the control API listens beyond loopback without credentials to guard it")
 
 // Credentials are the one key pair that may sign requests to the control API.
 type Credentials = control.Credentials
@@ -83,12 +80,13 @@ type Server struct {
 	opts    Options
 	info    Info
 	log     *accessLog
-	edge    *edge.Edge
-	idle    func() // closes unused connections to the origin
+	engine  Engine
+	edge    *edge.Edge // the engine, where it is this package's own
+	idle    func()     // closes unused connections to the origin
 	meters  *meters
-	viewers servers
-	admin   servers
-	console servers
+	viewers *listen.Servers
+	admin   *listen.Servers
+	console *listen.Servers
 	events  *console.Events // nil without a console
 	page    *console.Console
 	shows   sync.WaitGroup // for page.Run
@@ -100,6 +98,8 @@ type Server struct {
 // The error is a *ListenError, or wraps ErrOrigin, ErrUnguarded, ErrExposed, edge.ErrConfig, or an error of the files that it needs.
 func Start(ctx context.Context, opts Options) (*Server, error) {
 	s := &Server{opts: opts.withDefaults(), idle: func() {}}
+	l := listen.Options{Limits: s.opts.Limits, Now: s.opts.Now, Logger: s.opts.Logger}
+	s.viewers, s.admin, s.console = listen.New(l), listen.New(l), listen.New(l)
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.close(0))
 	}
@@ -108,21 +108,8 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 }
 
 func (o Options) withDefaults() Options {
-	l := &o.Limits
-	for _, d := range []struct{ field, value *time.Duration }{
-		{&l.HeaderTimeout, new(DefaultHeaderTimeout)}, {&l.IdleTimeout, new(DefaultIdleTimeout)}, {&l.Transfer, new(DefaultTransfer)},
-		{&o.Grace, new(DefaultGrace)},
-	} {
-		if *d.field == 0 {
-			*d.field = *d.value
-		}
-	}
-	if l.MaxHeaderBytes == 0 {
-		l.MaxHeaderBytes = DefaultMaxHeaderBytes
-	}
-	if l.MaxConns == 0 {
-		l.MaxConns = DefaultMaxConns
-	}
+	o.Grace = cmp.Or(o.Grace, DefaultGrace)
+	o.Limits = o.Limits.WithDefaults()
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -143,21 +130,17 @@ func (o Options) withDefaults() Options {
 
 func (s *Server) start(ctx context.Context) error {
 	o := &s.opts
-	from, err := openOrigin(ctx, o)
-	if err != nil {
-		return err
-	}
-	s.idle = from.idle
+	var err error
 	s.meters = newMeters()
 	if s.log, err = openAccessLog(o.AccessLog, o.Stdout, o.Stderr, o.Logger); err != nil {
 		return err
 	}
-	if err := s.openEdge(from); err != nil {
+	from, err := s.openEngine(ctx)
+	if err != nil {
 		return err
 	}
-	s.viewers = servers{opts: o}
 	for _, l := range o.Listeners {
-		url, err := s.viewers.listen(ctx, l)
+		url, err := s.viewers.Listen(ctx, l)
 		if err != nil {
 			return err
 		}
@@ -166,13 +149,39 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.openAdmin(ctx, from); err != nil {
 		return err
 	}
-	if err := s.openConsole(ctx); err != nil {
-		return err
+	if from != nil {
+		if err := s.openConsole(ctx); err != nil {
+			return err
+		}
 	}
-	s.viewers.serve(slowBodies(s.edge, o.Limits.Transfer), s.edge)
-	s.admin.serve(s.adminHandler(), nil)
+	s.viewers.Serve(listen.SlowBodies(s.engine, o.Limits.Transfer), s.engine)
+	s.admin.Serve(s.adminHandler(), nil)
 	s.serveConsole()
 	return nil
+}
+
+// openEngine makes what answers viewers; the source is nil where that is not this package's own.
+func (s *Server) openEngine(ctx context.Context) (*source, error) {
+	o := &s.opts
+	if o.Engine != nil {
+		hooks := Hooks{Measured: s.meters.measured}
+		if s.log != nil || o.Admin.Address != "" {
+			hooks.OnRequest = s.request
+		}
+		var err error
+		s.engine, err = o.Engine(hooks)
+		return nil, err
+	}
+	from, err := openOrigin(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s.idle = from.idle
+	if err := s.openEdge(from); err != nil {
+		return nil, err
+	}
+	s.engine = single{s.edge}
+	return from, nil
 }
 
 // openEdge makes the cache. Requests are told to nobody if nobody asked: that is the fastest.
@@ -204,15 +213,18 @@ func (s *Server) request(e edge.Event) {
 // openAdmin opens the admin listener and the control API, but serves neither yet.
 func (s *Server) openAdmin(ctx context.Context, from *source) error {
 	o := &s.opts
-	s.admin = servers{opts: o}
 	if o.Admin.Address == "" {
 		return nil
 	}
-	url, err := s.admin.listen(ctx, o.Admin)
+	url, err := s.admin.Listen(ctx, o.Admin)
 	if err != nil {
 		return err
 	}
-	if o.Credentials == (Credentials{}) && !s.admin.loopback() {
+	if from == nil {
+		s.info.Admin = url
+		return nil
+	}
+	if o.Credentials == (Credentials{}) && !s.admin.Loopback() {
 		return fmt.Errorf("listen for the control API on %s: %w", o.Admin.Address, ErrUnguarded)
 	}
 	s.info.Admin = url
@@ -232,7 +244,7 @@ func (s *Server) Reload() error {
 	if s.log != nil {
 		errs = append(errs, s.log.reopen())
 	}
-	return errors.Join(append(errs, s.viewers.reload(), s.admin.reload())...)
+	return errors.Join(append(errs, s.viewers.Reload(), s.admin.Reload())...)
 }
 
 // Close ends the edge: it says so to /readyz, waits for Options.Delay, stops accepting, lets requests under way finish for Options.Grace,
@@ -248,13 +260,13 @@ func (s *Server) Close() error {
 func (s *Server) close(grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	errs := []error{s.viewers.close(ctx)}
+	errs := []error{s.viewers.Close(ctx)}
 	if s.control != nil {
 		errs = append(errs, s.control.close())
 	}
-	errs = append(errs, s.admin.close(ctx), s.closeConsole(ctx))
-	if s.edge != nil {
-		s.edge.Close()
+	errs = append(errs, s.admin.Close(ctx), s.closeConsole(ctx))
+	if s.engine != nil {
+		errs = append(errs, s.engine.Close())
 	}
 	s.idle()
 	if s.log != nil {

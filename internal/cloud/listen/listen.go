@@ -1,6 +1,12 @@
-package standalone
+// Package listen opens the ports of an edge or a control node and serves HTTP on them, with limits on what one client can use up.
+//
+// It promises that certificates are read again when their files change, and at once by Reload, that a pair which cannot be read leaves the one
+// before in use, that slow or oversized requests and slow readers hold a connection for a limited time, and that Close finishes the requests under
+// way within a limit. It leaves out what is answered, and HTTP/3.
+package listen
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -14,9 +20,6 @@ import (
 	"github.com/freshet/freshet/internal/cloud/edge/front"
 )
 
-// ErrUnguarded: the control API would be open to others than this machine.
-var ErrUnguarded = errors.New("the control API listens beyond loopback without credentials to guard it")
-
 // Listener is one address to listen on.
 type Listener struct {
 	Address     string // host:port; port 0 takes any free one
@@ -24,22 +27,69 @@ type Listener struct {
 	Key         string // file with its PEM key
 }
 
-// ListenError is an address that could not be listened on.
-type ListenError struct {
+// Error is an address that could not be listened on.
+type Error struct {
 	Address string
 	Err     error
 }
 
-func (e *ListenError) Error() string { return fmt.Sprintf("listen on %s: %v", e.Address, e.Err) }
+func (e *Error) Error() string { return fmt.Sprintf("listen on %s: %v", e.Address, e.Err) }
 
 // Unwrap is the cause.
-func (e *ListenError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
-// servers are listeners that share a handler.
-type servers struct {
-	opts *Options
+// Defaults of Limits.
+const (
+	DefaultHeaderTimeout  = 30 * time.Second
+	DefaultIdleTimeout    = 2 * time.Minute
+	DefaultTransfer       = time.Minute
+	DefaultMaxHeaderBytes = 64 << 10
+	DefaultMaxConns       = 16384
+)
+
+// Limits bound what one client can use up.
+type Limits struct {
+	HeaderTimeout  time.Duration // for the whole head of a request, and for a TLS handshake; default 30 s
+	IdleTimeout    time.Duration // without a request on an open connection; default 2 min
+	Transfer       time.Duration // for each piece of a request's body to come, and for each 64 KiB of a response to go; default 1 min
+	MaxHeaderBytes int           // of a request's line and header; net/http adds 4 KiB and answers longer ones with 431; default 64 KiB
+	MaxConns       int           // open at a time on one listener; further ones wait; default 16,384
+}
+
+// WithDefaults fills what is zero.
+func (l Limits) WithDefaults() Limits {
+	l.HeaderTimeout = cmp.Or(l.HeaderTimeout, DefaultHeaderTimeout)
+	l.IdleTimeout = cmp.Or(l.IdleTimeout, DefaultIdleTimeout)
+	l.Transfer = cmp.Or(l.Transfer, DefaultTransfer)
+	l.MaxHeaderBytes = cmp.Or(l.MaxHeaderBytes, DefaultMaxHeaderBytes)
+	l.MaxConns = cmp.Or(l.MaxConns, DefaultMaxConns)
+	return l
+}
+
+// Options are what Servers take; the zero value works.
+type Options struct {
+	Limits Limits
+	Now    func() time.Time // when certificate files are looked at; nil is time.Now
+	Logger *slog.Logger     // nil discards
+}
+
+// Servers are listeners that share a handler. They are used by one goroutine, but for Reload and Expires.
+type Servers struct {
+	opts Options
 	list []*server
 	wait sync.WaitGroup
+}
+
+// New returns servers without a listener. The caller closes them.
+func New(opts Options) *Servers {
+	opts.Limits = opts.Limits.WithDefaults()
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Servers{opts: opts}
 }
 
 // server is one listener with its HTTP server.
@@ -50,8 +100,8 @@ type server struct {
 	pair     *pair         // nil for plain HTTP
 }
 
-// listen opens l and returns its base URL. Nothing is accepted before serve.
-func (s *servers) listen(ctx context.Context, l Listener) (string, error) {
+// Listen opens l and returns its base URL. Nothing is accepted before Serve.
+func (s *Servers) Listen(ctx context.Context, l Listener) (string, error) {
 	one := &server{}
 	scheme := "http://"
 	if l.Certificate != "" || l.Key != "" {
@@ -63,7 +113,7 @@ func (s *servers) listen(ctx context.Context, l Listener) (string, error) {
 	}
 	inner, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
 	if err != nil {
-		return "", &ListenError{l.Address, err}
+		return "", &Error{l.Address, err}
 	}
 	limits := s.opts.Limits
 	one.listener = &limited{
@@ -77,7 +127,7 @@ func (s *servers) listen(ctx context.Context, l Listener) (string, error) {
 
 // newServer is the HTTP server of one listener. HTTP/1.1 responses have their time limit from the listener, because
 // http.Server.WriteTimeout would end a long download that makes progress.
-func newServer(o *Options, one *server) *http.Server {
+func newServer(o Options, one *server) *http.Server {
 	h := &http.Server{
 		ReadHeaderTimeout: o.Limits.HeaderTimeout,
 		IdleTimeout:       o.Limits.IdleTimeout,
@@ -92,8 +142,8 @@ func newServer(o *Options, one *server) *http.Server {
 	return h
 }
 
-// loopback says whether every listener is reached from this machine only.
-func (s *servers) loopback() bool {
+// Loopback says whether every listener is reached from this machine only.
+func (s *Servers) Loopback() bool {
 	for _, one := range s.list {
 		addr, ok := one.listener.Addr().(*net.TCPAddr)
 		if !ok || !addr.IP.IsLoopback() {
@@ -103,8 +153,8 @@ func (s *servers) loopback() bool {
 	return true
 }
 
-// serve answers with h until close; over plain HTTP first with what hits has at hand, unless that is nil.
-func (s *servers) serve(h http.Handler, hits front.Engine) {
+// Serve answers with h until Close; over plain HTTP first with what hits has at hand, unless that is nil.
+func (s *Servers) Serve(h http.Handler, hits front.Engine) {
 	for _, one := range s.list {
 		one.http.Handler = h
 		if one.pair == nil && hits != nil {
@@ -119,7 +169,7 @@ func (s *servers) serve(h http.Handler, hits front.Engine) {
 }
 
 // newFront is the server of a listener whose hits need no TLS. It has the same limits, of its own.
-func newFront(o *Options, h http.Handler, hits front.Engine) *front.Server {
+func newFront(o Options, h http.Handler, hits front.Engine) *front.Server {
 	return front.New(front.Options{
 		Handler: h, Engine: hits,
 		HeadTimeout: o.Limits.HeaderTimeout, IdleTimeout: o.Limits.IdleTimeout, WriteTimeout: o.Limits.Transfer,
@@ -138,8 +188,8 @@ func (one *server) serve() error {
 	return one.http.Serve(one.listener)
 }
 
-// reload reads all certificates again.
-func (s *servers) reload() error {
+// Reload reads all certificates again.
+func (s *Servers) Reload() error {
 	var errs []error
 	for _, one := range s.list {
 		if one.pair != nil {
@@ -149,8 +199,8 @@ func (s *servers) reload() error {
 	return errors.Join(errs...)
 }
 
-// close shuts all listeners down together, gently until ctx ends.
-func (s *servers) close(ctx context.Context) error {
+// Close shuts all listeners down together, gently until ctx ends.
+func (s *Servers) Close(ctx context.Context) error {
 	errs := make([]error, len(s.list))
 	var closing sync.WaitGroup
 	for i, one := range s.list {
@@ -163,6 +213,17 @@ func (s *servers) close(ctx context.Context) error {
 	closing.Wait()
 	s.wait.Wait()
 	return errors.Join(errs...)
+}
+
+// Expires is when the certificate in use of each listener ends, by the listener's address.
+func (s *Servers) Expires() map[string]time.Time {
+	out := map[string]time.Time{}
+	for _, one := range s.list {
+		if one.pair != nil {
+			out[one.listener.Addr().String()] = one.pair.expires()
+		}
+	}
+	return out
 }
 
 // shutdown lets requests under way finish until ctx ends, and then cuts them short.

@@ -1,4 +1,4 @@
-package standalone
+package listen
 
 import (
 	"errors"
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// slowBodies gives the viewer a time limit for each piece of a request's body.
-func slowBodies(next http.Handler, limit time.Duration) http.Handler {
+// SlowBodies gives the viewer a time limit for each piece of a request's body.
+func SlowBodies(next http.Handler, limit time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
 			b := &slowBody{r.Body, http.NewResponseController(w), limit}

@@ -1,4 +1,4 @@
-package standalone
+package listen
 
 import (
 	"crypto/tls"
