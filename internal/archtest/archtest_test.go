@@ -84,6 +84,11 @@ var allowed = map[string][]string{
 	"cloud/edge/signed":     {},
 	"cloud/tenants":         {"cloud/control", "cloud/edge", "cloud/edge/front"},
 	"cloud/tenants/buckets": {"cloud/control", "cloud/edge", "cloud/edge/signed", "cloud/tenants"},
+	"cloud/fleet/edgenode": {
+		"cloud/control", "cloud/edge", "cloud/edge/front", "cloud/edge/purge", "cloud/edge/standalone", "cloud/fleet", "cloud/tenants", "cloud/tenants/buckets",
+	},
+	"cloud/fleet/controlnode": {"cloud/console", "cloud/control", "cloud/fleet", "cloud/listen", "cloud/tenants", "durable"},
+
 	"cloud/listen":          {"cloud/edge/front"},
 	"cloud/edge/standalone": {"cloud/listen", "durable", "cloud/console", "cloud/control", "cloud/edge", "cloud/edge/front", "cloud/edge/signed"},
 	"cloud": {

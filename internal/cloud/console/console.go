@@ -134,7 +134,7 @@ func New(opts Options) *Console {
 	mux.HandleFunc("GET /api/invalidations/{id}", c.serveInvalidation)
 	mux.HandleFunc("GET /api/releases", c.serveReleases)
 	mux.HandleFunc("GET /api/releases/{id}", c.serveDiff)
-	c.handler = guard(opts.Host, mux)
+	c.handler = Guard(opts.Host, mux)
 	return c
 }
 

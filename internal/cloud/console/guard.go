@@ -20,9 +20,9 @@ var securityHeaders = [...][2]string{
 	{"Cache-Control", "no-store"},
 }
 
-// guard lets through what a person at this machine asks for, and nothing that
-// a page of another origin could have sent.
-func guard(host string, next http.Handler) http.Handler {
+// Guard lets through what a person at this machine asks for at host, an address
+// with its port, and nothing that a page of another origin could have sent.
+func Guard(host string, next http.Handler) http.Handler {
 	names := ownNames(host)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, h := range securityHeaders {

@@ -112,7 +112,7 @@ func TestOwnNames(t *testing.T) {
 		{"nothing", "", "", false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			handler := guard(row.host, http.NotFoundHandler())
+			handler := Guard(row.host, http.NotFoundHandler())
 			f := &fixture{handler: handler}
 			got := f.send(t, "GET", "/", "Host", row.asked).Code == http.StatusNotFound
 			if got != row.want {

@@ -25,12 +25,22 @@ func (c *Console) servePage(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(bytes.ReplaceAll(page, []byte("{{name}}"), []byte(c.opts.Name))) // fails when the reader has gone
 }
 
-// serveAsset answers a file of the page. The browser keeps it and asks each time whether it is still the same.
+// serveAsset answers a file of the page.
 func serveAsset(w http.ResponseWriter, r *http.Request) {
-	types := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 	name := r.PathValue("name")
 	data, err := assets.ReadFile("assets/" + name)
-	if err != nil || types[path.Ext(name)] == "" || strings.Contains(name, "/") {
+	if err != nil || strings.Contains(name, "/") {
+		http.NotFound(w, r)
+		return
+	}
+	ServeFile(w, r, name, data)
+}
+
+// ServeFile answers a style sheet, script or picture of a page, by its name's extension; others are not found. The browser keeps it and asks
+// each time whether it is still the same.
+func ServeFile(w http.ResponseWriter, r *http.Request, name string, data []byte) {
+	types := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+	if types[path.Ext(name)] == "" {
 		http.NotFound(w, r)
 		return
 	}
@@ -39,4 +49,13 @@ func serveAsset(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:8])+`"`)
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
+}
+
+// Style is the console's style sheet, for pages beside it.
+func Style() []byte {
+	data, err := assets.ReadFile("assets/page.css")
+	if err != nil {
+		return nil // cannot be: it is part of the program
+	}
+	return data
 }

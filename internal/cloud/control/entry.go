@@ -32,6 +32,16 @@ func EncodeJoin(member, name string) []byte { return encodeEntry([]op{join{membe
 // EncodeEnd makes the entry by which views forget a member. It can be added after any entry, and more than once.
 func EncodeEnd(member string) []byte { return encodeEntry([]op{end{member}}) }
 
+// JoinsOnly is an entry without anything but members that join: what counts of one that an edge's key added. That another member has ended
+// is not an edge's to say. An entry that cannot be read is one without anything.
+func JoinsOnly(data []byte) []byte {
+	ops, err := decodeEntry(data)
+	if err != nil {
+		ops = nil
+	}
+	return encodeEntry(slices.DeleteFunc(ops, func(o op) bool { _, joins := o.(join); return !joins }))
+}
+
 // encodeEntry writes operations as an entry: the version, then each operation as its kind and its fields. Numbers are
 // varints, strings and lists are their length and then what is in them.
 func encodeEntry(ops []op) []byte {

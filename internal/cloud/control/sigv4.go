@@ -32,6 +32,9 @@ type authorization struct {
 	signature     []byte
 }
 
+// Authorize says whether a request without a body is signed as requests to the API must be; its error is for the client.
+func (s *Server) Authorize(r *http.Request) error { return s.authenticate(r, nil) }
+
 // authenticate checks the request's signature, over the body as it arrived, if the server has credentials. What
 // the client says about the body's digest is not trusted.
 func (s *Server) authenticate(r *http.Request, body []byte) error {

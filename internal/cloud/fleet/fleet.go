@@ -29,7 +29,7 @@ import (
 type Entry struct {
 	Sequence uint64 // position in the log, from 1, without gaps
 	Data     []byte // at most MaxEntry bytes; not to be changed
-	FromEdge bool   // it was added with an edge's key, which may say that the edge joins or leaves, and no more: whatever else is in it counts for nothing
+	FromEdge bool   // it was added with an edge's key, which may say that the edge joins, and no more: whatever else is in it counts for nothing
 }
 
 // MaxEntry bounds an entry, in bytes: room for several requests of the control API, which are bounded by 1 MiB each.
@@ -63,6 +63,7 @@ type Log interface {
 type Lease struct {
 	Member   string `json:"member"`            // the member's id, unique to one life of one process
 	Revision uint64 `json:"-"`                 // the engine's; grows with each change
+	Term     int64  `json:"term"`              // milliseconds that it may answer from its cache after it began to renew
 	Name     string `json:"name"`              // the edge's own name, as its operator knows it
 	Joined   uint64 `json:"joined,omitempty"`  // position of its entry in the log; 0 while it is joining
 	Applied  uint64 `json:"applied,omitempty"` // it has applied the log up to here
@@ -110,11 +111,12 @@ type Engine interface {
 	Close() error
 }
 
-// Terms are how long leases last; the same for all of a fleet.
+// Terms are how long a member's leases last. Each lease says it, so members may differ; a control node's Terms are for a member
+// whose lease it has not seen, and say how often it looks.
 type Terms struct {
 	Lease  time.Duration // that a member may answer from its cache after it began to renew; default 5 s
 	Renew  time.Duration // pause between renewals; default a quarter of Lease
-	Margin time.Duration // that the fleet waits beyond Lease, for clocks that run at different speeds; default a tenth of Lease
+	Margin time.Duration // that the fleet waits beyond Lease, at least, for clocks that run at different speeds; default, and least, a tenth of the lease
 }
 
 // WithDefaults fills what is zero.

@@ -28,7 +28,7 @@ func (m *Member) join(ctx context.Context) error {
 		return err
 	}
 	l := m.opts.Lease()
-	l.Member, l.Joined, l.Applied, l.Ended, l.Revision = id, 0, m.Applied(), false, 0
+	l.Member, l.Joined, l.Applied, l.Ended, l.Revision, l.Term = id, 0, m.Applied(), false, 0, m.opts.Terms.Lease.Milliseconds()
 	if l, _, err = m.insist(ctx, l); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (m *Member) renew(ctx context.Context) error {
 			return nil
 		}
 		now := m.opts.Lease()
-		now.Member, now.Revision, now.Joined, now.Applied, now.Fenced = l.Member, l.Revision, l.Joined, m.Applied(), m.lapsed.Load()
+		now.Member, now.Revision, now.Joined, now.Applied, now.Term, now.Fenced = l.Member, l.Revision, l.Joined, m.Applied(), l.Term, m.lapsed.Load()
 		next, start, err := m.insist(ctx, now)
 		if err != nil {
 			return err
@@ -91,7 +91,10 @@ func (m *Member) await(ctx context.Context, sequence uint64) error {
 }
 
 func (m *Member) grant(start time.Time) {
-	if m.granted.Load() != nil && !m.Valid(m.opts.Now()) {
+	switch {
+	case m.granted.Load() == nil:
+		m.opts.Caught()
+	case !m.Valid(m.opts.Now()):
 		m.lapsed.Add(1)
 	}
 	m.granted.Store(&grant{start: start, wall: start.UnixNano()})

@@ -36,6 +36,7 @@ type MemberOptions struct {
 	Terms  Terms
 	Lease  func() Lease         // what its lease says besides what the Member knows itself: name, version, address, counters; nil says nothing
 	Join   func(l Lease) []byte // the log entry by which it joins; must be given
+	Caught func()               // called when the log is applied through the member's joining; nil is nobody
 	Now    func() time.Time     // a clock with a monotonic part; nil is time.Now
 	Rand   io.Reader            // source of ids; nil is crypto/rand
 	Logger *slog.Logger         // nil discards
@@ -74,6 +75,9 @@ func NewMember(engine Engine, replica Replica, opts MemberOptions) *Member {
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Caught == nil {
+		opts.Caught = func() {}
 	}
 	if opts.Lease == nil {
 		opts.Lease = func() Lease { return Lease{} }
@@ -179,6 +183,12 @@ func (m *Member) unload() {
 	defer m.mu.Unlock()
 	m.loaded = false
 }
+
+// Ready says whether the member has joined and has a state.
+func (m *Member) Ready() bool { return m.isLoaded() && m.Lease().Joined > 0 }
+
+// Lapsed is how often the member's lease ran out.
+func (m *Member) Lapsed() int64 { return m.lapsed.Load() }
 
 func (m *Member) isLoaded() bool {
 	m.mu.Lock()

@@ -109,21 +109,30 @@ func (r *Roster) Floor() uint64 {
 	return floor
 }
 
-// Overdue returns the leases that have not changed for Lease and Margin, in the order of their ids. Their members answer nothing from a cache any
+// Overdue returns the leases that have not changed for their term and the margin, in the order of their ids. Their members answer nothing from a cache any
 // more, provided that nobody renewed them unseen: to end one by compare-and-swap, at the revision given, proves that. Revision 0: no record was seen.
 func (r *Roster) Overdue(now time.Time) []Lease {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []Lease
 	for id, m := range r.members {
-		if now.Sub(m.since) > r.terms.Lease+r.terms.Margin {
-			l := r.leases[id].Lease
+		l := r.leases[id].Lease
+		if now.Sub(m.since) > r.patience(l) {
 			l.Member = id
 			out = append(out, l)
 		}
 	}
 	slices.SortFunc(out, func(a, b Lease) int { return strings.Compare(a.Member, b.Member) })
 	return out
+}
+
+// patience is how long a lease may be unchanged.
+func (r *Roster) patience(l Lease) time.Duration {
+	term := time.Duration(l.Term) * time.Millisecond
+	if term <= 0 {
+		term = r.terms.Lease
+	}
+	return term + max(r.terms.Margin, term/10)
 }
 
 // Ended returns which of the ids have an ended lease.

@@ -1,0 +1,316 @@
+package controlnode
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/freshet/freshet/internal/cloud/control"
+	"github.com/freshet/freshet/internal/cloud/fleet"
+	"github.com/freshet/freshet/internal/cloud/listen"
+	"github.com/freshet/freshet/internal/cloud/tenants"
+	"github.com/freshet/freshet/internal/durable"
+)
+
+// ErrUnguarded: the control API would be open to others than this machine.
+var ErrUnguarded = errors.New("the control API listens beyond loopback without credentials to guard it")
+
+// ErrOpen: the control API would be read by others on its way.
+var ErrOpen = errors.New("the control API listens beyond loopback without a certificate")
+
+// ErrExposed: the page would be open to others than this machine.
+var ErrExposed = errors.New("the page of the fleet has no logins and listens beyond loopback")
+
+// snapshotPause is how often a node looks whether a snapshot is due.
+const snapshotPause = 10 * time.Second
+
+// Options are what a Server takes.
+type Options struct {
+	Name        string              // of this node
+	Version     string              // of the program, to be shown
+	Dir         string              // of the view, made if missing
+	API         listen.Listener     // of the control API
+	Page        string              // address of the page that shows the fleet, on loopback; "" is none
+	Credentials control.Credentials // that sign requests to the API; the zero value: anybody on this machine
+	Domain      string              // below which distributions have their domain names (fleet.DomainOf); default fleet.DefaultDomain
+	Terms       fleet.Terms
+	Limits      control.Limits
+	Grace       time.Duration    // for requests under way, in Close; default 10 s
+	Random      io.Reader        // nil is crypto/rand
+	Now         func() time.Time // nil is time.Now
+	Logger      *slog.Logger     // nil discards
+}
+
+// Info says how to reach a running node. Base URLs have no trailing slash.
+type Info struct {
+	API  string
+	Page string // "" without one
+}
+
+// Server is a running control node.
+type Server struct {
+	opts   Options
+	info   Info
+	engine fleet.Engine
+	api    *listen.Servers
+	page   *listen.Servers
+	began  time.Time
+
+	state      atomic.Pointer[state]
+	controller *fleet.Controller
+
+	stop    context.CancelFunc
+	work    sync.WaitGroup
+	reached atomic.Bool // the log could be reached when it was last asked
+	took    *histogram  // from acceptance to completion
+}
+
+// Start opens the view, listens and serves. It closes the engine in the end. The error is a *listen.Error, or wraps ErrUnguarded, ErrOpen, ErrExposed, or one of the files.
+func Start(ctx context.Context, engine fleet.Engine, opts Options) (*Server, error) {
+	opts.Domain, opts.Grace = cmp.Or(opts.Domain, fleet.DefaultDomain), cmp.Or(opts.Grace, 10*time.Second)
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	l := listen.Options{Now: opts.Now, Logger: opts.Logger}
+	s := &Server{opts: opts, engine: engine, api: listen.New(l), page: listen.New(l), began: opts.Now(), stop: func() {}, took: newHistogram()}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context) error {
+	if err := durable.MkdirAll(s.opts.Dir, 0o700); err != nil {
+		return fmt.Errorf("make the state folder: %w", err)
+	}
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	s.controller = fleet.NewController(s.engine, members{s}, fleet.ControllerOptions{
+		Terms: s.opts.Terms, Now: s.opts.Now, Logger: s.opts.Logger, End: control.EncodeEnd,
+	})
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	s.work.Go(func() { s.follow(ctx) })
+	s.work.Go(func() { s.watch(ctx) })
+	s.work.Go(func() { _ = s.controller.Run(ctx) }) // its error is that it was stopped
+	s.work.Go(func() { _ = fleet.KeepSnapshots(ctx, s.engine, snapshots{s}, snapshotPause, s.opts.Logger) })
+	s.api.Serve(s.handler(), nil)
+	if s.info.Page != "" {
+		s.page.Serve(s.pageHandler(), nil)
+	}
+	return nil
+}
+
+// listen opens the ports, and refuses what would let in whom nobody knows.
+func (s *Server) listen(ctx context.Context) (err error) {
+	if s.info.API, err = s.api.Listen(ctx, s.opts.API); err != nil {
+		return err
+	}
+	if !s.api.Loopback() {
+		switch {
+		case s.opts.Credentials == (control.Credentials{}):
+			return fmt.Errorf("listen for the control API on %s: %w", s.opts.API.Address, ErrUnguarded)
+		case s.opts.API.Certificate == "":
+			return fmt.Errorf("listen for the control API on %s: %w", s.opts.API.Address, ErrOpen)
+		}
+	}
+	if s.opts.Page == "" {
+		return nil
+	}
+	if s.info.Page, err = s.page.Listen(ctx, listen.Listener{Address: s.opts.Page}); err != nil {
+		return err
+	}
+	if !s.page.Loopback() {
+		return fmt.Errorf("listen for the page on %s: %w", s.opts.Page, ErrExposed)
+	}
+	return nil
+}
+
+// state is one view and what follows the log for it; both are replaced where the log no longer has what the view lacks.
+type state struct {
+	server   *control.Server
+	follower *fleet.Follower
+}
+
+// open opens the view, from the newest snapshot where there is none, and catches up with the log as far as that can be done now.
+func (s *Server) open(ctx context.Context) error {
+	path := filepath.Join(s.opts.Dir, "control.db")
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		if err := s.restore(ctx, path); err != nil {
+			return err
+		}
+	}
+	one := &state{}
+	var err error
+	one.server, err = control.Open(path, nil, control.Options{
+		Credentials: s.opts.Credentials, Now: s.opts.Now, Rand: s.opts.Random, Logger: s.opts.Logger, Limits: s.opts.Limits,
+		Domain:      func(id string) string { return fleet.DomainOf(id, s.opts.Domain) },
+		CheckConfig: tenants.Check,
+		Log:         s.engine, Sync: func(ctx context.Context) error { return one.follower.Sync(ctx) },
+		Completed: s.completed, Changed: s.controller.Changed,
+	})
+	if err != nil {
+		return err
+	}
+	one.follower = fleet.NewFollower(s.engine, one.server.Applied(), func(_ context.Context, e fleet.Entry) error {
+		data := e.Data
+		if e.FromEdge {
+			data = control.JoinsOnly(data)
+		}
+		return one.server.Apply(e.Sequence, data)
+	})
+	s.state.Store(one)
+	s.controller.Changed()
+	return nil
+}
+
+// restore makes the view of the newest snapshot, if there is one.
+func (s *Server) restore(ctx context.Context, path string) error {
+	sequence, data, err := s.engine.Get(ctx)
+	if err != nil {
+		return fmt.Errorf("read the newest snapshot: %w", err)
+	}
+	if sequence > 0 {
+		err = control.Restore(path, data)
+	}
+	if err = errors.Join(err, data.Close()); err != nil {
+		return fmt.Errorf("restore the newest snapshot: %w", err)
+	}
+	return nil
+}
+
+// follow applies the log. A view that the log has run away from is made anew.
+func (s *Server) follow(ctx context.Context) {
+	for pause := 10 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, time.Second) {
+		one := s.state.Load()
+		err := one.follower.Run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		s.opts.Logger.Error("the log could not be applied, will retry", "applied", one.server.Applied(), "error", err)
+		if errors.Is(err, fleet.ErrDropped) {
+			if err := s.renew(ctx); err != nil {
+				s.opts.Logger.Error("the view could not be made anew", "error", err)
+			}
+		}
+		_ = sleep(ctx, pause)
+	}
+}
+
+// renew replaces the view by the newest snapshot.
+func (s *Server) renew(ctx context.Context) error {
+	if err := s.state.Load().server.Close(); err != nil {
+		s.opts.Logger.Warn("the view before was not closed well", "error", err)
+	}
+	path := filepath.Join(s.opts.Dir, "control.db")
+	if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("put the view aside: %w", err)
+	}
+	return s.open(ctx)
+}
+
+// completed waits until every edge has applied the log through sequence, and says how far they are.
+func (s *Server) completed(ctx context.Context, sequence uint64) (uint64, error) {
+	began := s.opts.Now()
+	if err := s.controller.Wait(ctx, sequence); err != nil {
+		return 0, err
+	}
+	s.took.observe(s.opts.Now().Sub(began).Seconds())
+	through, anybody := s.controller.Floor()
+	if !anybody {
+		through = s.server().Applied()
+	}
+	return max(through, sequence), nil
+}
+
+func (s *Server) server() *control.Server { return s.state.Load().server }
+
+// watch notes whether the log can be reached.
+func (s *Server) watch(ctx context.Context) {
+	for {
+		bounded, cancel := context.WithTimeout(ctx, 2*time.Second)
+		_, _, err := s.engine.Bounds(bounded)
+		cancel()
+		if before := s.reached.Swap(err == nil); before && err != nil && ctx.Err() == nil {
+			s.opts.Logger.Warn("the log cannot be reached", "error", err)
+		}
+		if err := sleep(ctx, 2*time.Second); err != nil {
+			return
+		}
+	}
+}
+
+// members are the view's, for the controller.
+type members struct{ s *Server }
+
+// Members is fleet.View's.
+func (m members) Members() ([]fleet.Membership, error) {
+	one := m.s.state.Load()
+	if one == nil {
+		return nil, nil
+	}
+	all := one.server.Members()
+	out := make([]fleet.Membership, len(all))
+	for i, one := range all {
+		out[i] = fleet.Membership{Member: one.ID, Joined: one.Joined}
+	}
+	return out, nil
+}
+
+// snapshots are the view's, for fleet.KeepSnapshots.
+type snapshots struct{ s *Server }
+
+// Applied is fleet.State's.
+func (n snapshots) Applied() uint64 { return n.s.server().Applied() }
+
+// Snapshot is fleet.State's.
+func (n snapshots) Snapshot(w io.Writer) error {
+	_, err := n.s.server().Snapshot(w)
+	return err
+}
+
+// Info says how to reach s.
+func (s *Server) Info() Info { return s.info }
+
+// EnsureDistribution makes sure that there is a distribution with cfg's caller reference, and returns it.
+func (s *Server) EnsureDistribution(ctx context.Context, cfg control.DistributionConfig) (control.Distribution, error) {
+	return s.server().EnsureDistribution(ctx, cfg)
+}
+
+// Close finishes the requests under way, ends the node's part in the fleet, and closes view and engine.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.opts.Grace)
+	defer cancel()
+	errs := []error{s.api.Close(ctx), s.page.Close(ctx)}
+	s.stop()
+	if one := s.state.Load(); one != nil {
+		errs = append(errs, one.server.Close())
+	}
+	s.work.Wait()
+	return errors.Join(append(errs, s.engine.Close())...)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
