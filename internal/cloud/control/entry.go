@@ -32,6 +32,9 @@ func EncodeJoin(member, name string) []byte { return encodeEntry([]op{join{membe
 // EncodeEnd makes the entry by which views forget a member. It can be added after any entry, and more than once.
 func EncodeEnd(member string) []byte { return encodeEntry([]op{end{member}}) }
 
+// EncodeNothing makes an entry that changes nothing: who has applied it has applied everything that was acknowledged before it was added.
+func EncodeNothing() []byte { return encodeEntry(nil) }
+
 // JoinsOnly is an entry without anything but members that join: what counts of one that an edge's key added. That another member has ended
 // is not an edge's to say. An entry that cannot be read is one without anything.
 func JoinsOnly(data []byte) []byte {

@@ -157,8 +157,8 @@ func (s *Server) do(op operation, c *call) (*reply, error) {
 	if !hasCode(err, http.StatusNotFound) && !hasCode(err, http.StatusConflict) && !hasCode(err, http.StatusPreconditionFailed) {
 		return answer, err
 	}
-	if !reads {
-		behind = s.sync(c.ctx)
+	if behind == nil {
+		behind = s.confirm(c.ctx)
 	}
 	if behind != nil {
 		return nil, errUnchanged(behind)
@@ -171,6 +171,16 @@ func (s *Server) sync(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, syncWait)
 	defer cancel()
 	return s.opts.Sync(ctx)
+}
+
+// confirm makes sure, within syncWait, that nothing is missing.
+func (s *Server) confirm(ctx context.Context) error {
+	if s.opts.Confirm == nil {
+		return s.sync(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, syncWait)
+	defer cancel()
+	return s.opts.Confirm(ctx)
 }
 
 // errDropped ends a request without an answer.

@@ -95,6 +95,9 @@ type Options struct {
 	// what is stored, before a list, and before a status Deployed, the Server so makes sure that it has not merely missed something.
 	// nil: what is applied is taken for all there is.
 	Sync func(ctx context.Context) error
+	// Confirm is Sync where it must not be mistaken: it costs an entry of the log, and fails where that cannot be added. A refusal that newer entries might lift
+	// is given only after it. A node that was stopped or cut off may take itself for up to date. nil: Sync.
+	Confirm func(ctx context.Context) error
 	// Completed waits until every edge that may answer from its cache has applied the log through sequence, and returns how far all have come: sequence at least. With
 	// it edges follow the log by themselves: the Server asks it before an invalidation is Completed and a configuration
 	// Deployed, never calls its Edges, which may be nil, and Close waits for nothing. It is called once Applied is at sequence, from

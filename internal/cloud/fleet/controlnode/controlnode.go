@@ -67,6 +67,7 @@ type Server struct {
 	state      atomic.Pointer[state]
 	controller *fleet.Controller
 
+	confirm *confirmation
 	stop    context.CancelFunc
 	work    sync.WaitGroup
 	reached atomic.Bool // the log could be reached when it was last asked
@@ -100,10 +101,13 @@ func (s *Server) start(ctx context.Context) error {
 	s.controller = fleet.NewController(s.engine, members{s}, fleet.ControllerOptions{
 		Terms: s.opts.Terms, Now: s.opts.Now, Logger: s.opts.Logger, End: control.EncodeEnd,
 	})
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.confirm = newConfirmation(background, &s.work, s.addNothing)
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	ctx = background
 	s.work.Go(func() { s.follow(ctx) })
 	s.work.Go(func() { s.watch(ctx) })
 	s.work.Go(func() { _ = s.controller.Run(ctx) }) // its error is that it was stopped
@@ -161,6 +165,7 @@ func (s *Server) open(ctx context.Context) error {
 		Domain:      func(id string) string { return fleet.DomainOf(id, s.opts.Domain) },
 		CheckConfig: tenants.Check,
 		Log:         s.engine, Sync: func(ctx context.Context) error { return one.follower.Sync(ctx) },
+		Confirm:   s.confirm.wait,
 		Completed: s.completed, Changed: s.controller.Changed,
 	})
 	if err != nil {
