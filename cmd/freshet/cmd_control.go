@@ -28,7 +28,8 @@ join with "freshet edge --control URL"; to a publisher the fleet is a
 distribution like any other, behind this API.
 
 One node is enough to begin with. Three, each with --cluster, go on while any
-two of them run; each answers for all, and a start waits for one of the others.
+two of them run, and each answers for all. Their first start takes all three;
+later, a node that starts waits for one of the others.
 
 --distribution makes a distribution for an origin unless there is one: a bucket
 (s3://bucket/prefix) with index pages, or any HTTP server. Others are made
@@ -150,6 +151,9 @@ func (a *app) startControl(ctx context.Context, node *stream.Node, opts controlO
 		return server, "", nil
 	}
 	d, err := server.EnsureDistribution(ctx, *opts.distribution)
+	for errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil { // the others have gone again; it is made once
+		d, err = server.EnsureDistribution(ctx, *opts.distribution)
+	}
 	if err != nil {
 		return nil, "", errors.Join(err, server.Close())
 	}
@@ -177,7 +181,7 @@ func (a *app) sayWaiting(others []string) (done func()) {
 			case <-stop:
 				return
 			case <-timer.C:
-				fmt.Fprintf(a.stderr, "waiting for the other control nodes (%s): two of the three must run\n", strings.Join(others, ", "))
+				fmt.Fprintf(a.stderr, "waiting for the other control nodes (%s): for their first start all three must run, then two\n", strings.Join(others, ", "))
 				timer.Reset(waitAgain)
 			}
 		}
@@ -268,7 +272,9 @@ func (a *app) newKey(file string) error {
 			Seed   string `json:"seed"` // the file
 		}{public, file})
 	}
-	a.say("%s", public)
+	if _, err := fmt.Fprintln(a.stdout, public); err != nil { // what was asked for, also with --quiet
+		return fmt.Errorf("print the key: %w", err)
+	}
 	a.tell("The secret is in %s. Give it to the edge: `freshet edge --control URL --seed %s`;\nand the public key to every control node: `freshet control --allow-edge %s`.",
 		file, word(filepath.Base(file)), public)
 	return nil
