@@ -38,6 +38,13 @@ them the edge does not start.
 --console serves a page that shows requests, hit ratio, what is cached and
 invalidations, to browsers on this machine only; 127.0.0.1:8081 is usual.
 
+--control makes the edge one of a fleet: it takes its distributions and
+invalidations from the control nodes whose logs are named, all of them, and
+answers 503 until it has joined. While it cannot be sure that it hears of every
+invalidation, for longer than --lease, it asks the origin for each request.
+Beyond this machine that needs --seed and TLS: see "freshet control". Buckets
+that are its origins are read with credentials from the AWS SDK's own chain.
+
 SIGHUP opens the access log anew and reads the certificates again, which also
 happens when their files change. SIGINT and SIGTERM let requests under way
 finish. Port 0 takes any free port. With --json one line is printed once the
@@ -56,6 +63,7 @@ type edgeFlags struct {
 	console          string
 	state            string
 	accessLog        string
+	fleet            fleetFlags
 }
 
 func (a *app) edgeCommand() *cobra.Command {
@@ -82,13 +90,25 @@ func (a *app) edgeCommand() *cobra.Command {
 	flags.StringVar(&given.admin, "admin", "", "the `address` of metrics, health and control API (default none)")
 	flags.StringVar(&given.console, "console", "", "the `address` of the page that shows the edge at work, on this machine (default none)")
 	flags.StringVar(&given.state, "state", "", "the `folder` of the control API's history (default none is kept)")
+	given.fleet.define(flags)
 	flags.StringVar(&given.accessLog, "access-log", "", "where to log requests: stdout, stderr or a `file` (default nowhere)")
 	return cmd
 }
 
 // edge runs the cache until ctx ends.
 func (a *app) edge(ctx context.Context, given edgeFlags) error {
-	opts, err := a.edgeOptions(given)
+	cfg, err := a.edgeConfig(given)
+	if err != nil {
+		return err
+	}
+	if len(cfg.Control.Servers) > 0 {
+		member, err := a.memberOptions(cfg)
+		if err != nil {
+			return err
+		}
+		return a.fleetEdge(ctx, member)
+	}
+	opts, err := a.edgeOptions(cfg)
 	if err != nil {
 		return err
 	}

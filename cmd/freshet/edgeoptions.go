@@ -10,16 +10,21 @@ import (
 	"github.com/freshet/freshet/internal/project/config"
 )
 
-// edgeOptions are the config's edge: section with the flags over it.
-func (a *app) edgeOptions(given edgeFlags) (standalone.Options, error) {
+// edgeConfig is the config's edge: section with the flags over it.
+func (a *app) edgeConfig(given edgeFlags) (config.Edge, error) {
 	p, err := a.project()
 	if err != nil {
-		return standalone.Options{}, err
+		return config.Edge{}, err
 	}
 	cfg := atDir(p.Edge, p.Dir)
 	if err := given.override(&cfg); err != nil {
-		return standalone.Options{}, err
+		return config.Edge{}, err
 	}
+	return cfg, given.overrideFleet(&cfg)
+}
+
+// edgeOptions are those of an edge on its own.
+func (a *app) edgeOptions(cfg config.Edge) (standalone.Options, error) {
 	if cfg.Origin == "" {
 		return standalone.Options{}, usage("name it, as in `freshet edge --origin http://127.0.0.1:8000`, or as `origin:` under `edge:` in freshet.yaml", "the edge has no origin")
 	}
@@ -33,18 +38,24 @@ func (a *app) edgeOptions(given edgeFlags) (standalone.Options, error) {
 	if err != nil {
 		return standalone.Options{}, &failure{err, exitUsage, "--rules takes cloudfront or rfc9111"}
 	}
+	out := a.servingOptions(cfg)
+	out.Credentials, out.Console, out.State = keys, cfg.Console, cfg.State
+	out.Origin = standalone.Origin{URL: cfg.Origin, Endpoint: cfg.Endpoint, Region: cfg.Region}
+	out.Cache = standalone.Cache{
+		Rules: rules, MemoryBytes: cfg.Memory, Disk: edge.Disk{Dir: cfg.Disk, Bytes: int64(cfg.DiskSize)}, RootObject: cfg.RootObject, Index: cfg.Folders, TagHeader: cfg.TagHeader,
+		ViewerProtocol: viewerProtocols[cfg.ViewerProtocol], OriginTimeout: cfg.OriginTimeout,
+	}
+	return out, nil
+}
+
+// servingOptions are how any edge serves.
+func (a *app) servingOptions(cfg config.Edge) standalone.Options {
 	return standalone.Options{
-		Listeners: listeners(cfg.Listen), Admin: standalone.Listener(cfg.Admin), Credentials: keys,
-		Origin: standalone.Origin{URL: cfg.Origin, Endpoint: cfg.Endpoint, Region: cfg.Region},
-		Cache: standalone.Cache{
-			Rules: rules, MemoryBytes: cfg.Memory, Disk: edge.Disk{Dir: cfg.Disk, Bytes: int64(cfg.DiskSize)}, RootObject: cfg.RootObject, Index: cfg.Folders, TagHeader: cfg.TagHeader,
-			ViewerProtocol: viewerProtocols[cfg.ViewerProtocol], OriginTimeout: cfg.OriginTimeout,
-		},
-		Console: cfg.Console, State: cfg.State, AccessLog: cfg.AccessLog,
+		Listeners: listeners(cfg.Listen), Admin: standalone.Listener(cfg.Admin), AccessLog: cfg.AccessLog,
 		Limits: standalone.Limits{HeaderTimeout: cfg.HeaderTimeout, IdleTimeout: cfg.IdleTimeout},
 		Delay:  cfg.ShutdownDelay, Grace: cfg.ShutdownGrace,
 		Stdout: a.stdout, Stderr: a.stderr, Now: a.now, Logger: a.logger(),
-	}, nil
+	}
 }
 
 var viewerProtocols = map[string]edge.Protocol{"https-only": edge.HTTPSOnly, "redirect-to-https": edge.RedirectToHTTPS}
@@ -60,14 +71,19 @@ func listeners(in []config.Listen) []standalone.Listener {
 	return out
 }
 
-// atDir finds the section's files from the config's folder.
-func atDir(e config.Edge, dir string) config.Edge {
-	join := func(name string) string {
+// inDir finds files from a folder.
+func inDir(dir string) func(name string) string {
+	return func(name string) string {
 		if name = filepath.FromSlash(name); name == "" || filepath.IsAbs(name) {
 			return name
 		}
 		return filepath.Join(dir, name)
 	}
+}
+
+// atDir finds the section's files from the config's folder.
+func atDir(e config.Edge, dir string) config.Edge {
+	join := inDir(dir)
 	at := func(l config.Listen) config.Listen {
 		return config.Listen{Address: l.Address, Certificate: join(l.Certificate), Key: join(l.Key)}
 	}
@@ -76,6 +92,7 @@ func atDir(e config.Edge, dir string) config.Edge {
 		all[i] = at(l)
 	}
 	e.Listen, e.Admin, e.State, e.Disk = all, at(e.Admin), join(e.State), join(e.Disk)
+	e.Control.Seed, e.Control.Authority = join(e.Control.Seed), join(e.Control.Authority)
 	if e.AccessLog != "stdout" && e.AccessLog != "stderr" {
 		e.AccessLog = join(e.AccessLog)
 	}
@@ -105,7 +122,7 @@ func (f edgeFlags) override(e *config.Edge) error {
 	} {
 		*text.to = cmp.Or(text.flag, *text.to)
 	}
-	if (e.Endpoint != "" || e.Region != "") && !strings.HasPrefix(e.Origin, "s3://") {
+	if f.endpoint+f.region != "" && !strings.HasPrefix(e.Origin, "s3://") && len(f.fleet.control)+len(e.Control.Servers) == 0 {
 		return usage("leave them out, or name a bucket with --origin s3://bucket", "--endpoint and --region go with an s3 origin")
 	}
 	return nil

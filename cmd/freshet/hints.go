@@ -142,7 +142,7 @@ func (a *app) address(command string) []givenFlag {
 	add("--config", a.configFile)
 	add("--data", a.dataDir)
 	switch command {
-	case "dev", "local", "edge", "build", "clean", "init":
+	case "dev", "local", "edge", "control", "build", "clean", "init":
 	default:
 		add("--target", a.targetName)
 	}

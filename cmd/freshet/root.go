@@ -77,7 +77,7 @@ func (a *app) root() *cobra.Command {
 	})
 	root.AddCommand(a.initCommand(), a.buildCommand(), a.cleanCommand(), a.devCommand(), a.planCommand(), a.deployCommand(), a.invalidateCommand(),
 		a.rollbackCommand(), a.sweepCommand(), a.statusCommand(), a.historyCommand(), a.doctorCommand(), a.policyCommand(), a.localCommand(), a.edgeCommand(),
-		a.versionCommand())
+		a.controlCommand(), a.versionCommand())
 	root.AddCommand(a.docsCommand())
 	for _, command := range a.more {
 		root.AddCommand(command())

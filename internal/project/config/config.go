@@ -92,6 +92,8 @@ type Config struct {
 	URLs URLs
 	// Edge is for `freshet edge` alone; publishing does not look at it.
 	Edge Edge
+	// Control is for `freshet control` alone.
+	Control Control
 }
 
 // Words that answer a question of URLs.

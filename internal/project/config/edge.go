@@ -57,6 +57,9 @@ type Edge struct {
 	// viewers may take; ShutdownDelay and ShutdownGrace are the steps of
 	// stopping.
 	OriginTimeout, HeaderTimeout, IdleTimeout, ShutdownDelay, ShutdownGrace time.Duration
+	// Control makes the edge one of a fleet; Endpoint and Region are then those
+	// of every origin that is a bucket.
+	Control EdgeControl
 }
 
 // Listen is one address to listen on.
@@ -90,7 +93,9 @@ func (d *decoder) edge(v value) Edge {
 		"idle-timeout":    func(v value) { e.IdleTimeout = d.wait(v) },
 		"shutdown-delay":  func(v value) { e.ShutdownDelay = d.pause(v) },
 		"shutdown-grace":  func(v value) { e.ShutdownGrace = d.wait(v) },
+		"control":         func(v value) { e.Control = d.edgeControl(v) },
 	})
+	d.alone(e, seen)
 	for _, key := range []string{"endpoint", "region"} {
 		if at, ok := seen[key]; ok && e.Origin != "" && !strings.HasPrefix(e.Origin, "s3://") {
 			d.failAt(at.node, `%q goes with an origin such as "s3://my-site"`, key)

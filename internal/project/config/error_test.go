@@ -21,7 +21,7 @@ func TestMistakes(t *testing.T) {
 		want      []mistake
 	}{
 		{"unknown key", "sites: x\n", []mistake{{1, 1, `unknown key "sites" (did you mean "site"?)`}}},
-		{"unknown key without a neighbour", "zzzzzz: x\n", []mistake{{1, 1, `known here: build, edge, headers, invalidation, retain, site, targets, urls`}}},
+		{"unknown key without a neighbour", "zzzzzz: x\n", []mistake{{1, 1, `known here: build, control, edge, headers, invalidation, retain, site, targets, urls`}}},
 		{"other case and separator", "invalidation: {Policy: exact}\nbuild:\n  Clean: []\n", []mistake{
 			{1, 16, `(did you mean "policy"?)`}, {3, 3, `(did you mean "clean"?)`}}},
 		{"underscore", "headers:\n  - match: a\n    cache_control: public\n", []mistake{{3, 5, `(did you mean "cache-control"?)`}}},
@@ -211,7 +211,7 @@ freshet.yaml:2:9: "retain" is not a duration: "x"; write a number and a unit, su
     1 | targets: {p: {bucket: s3://abc, url: 'https://[redacted]@x'}}
       |                                      ^`},
 		{"long lines are cut", "#\n" + strings.Repeat(" ", 150) + "x: 1 " + strings.Repeat("#", 200),
-			"freshet.yaml:2:151: unknown key \"x\"; known here: build, edge, headers, invalidation, retain, site, targets, urls\n    2 | " +
+			"freshet.yaml:2:151: unknown key \"x\"; known here: build, control, edge, headers, invalidation, retain, site, targets, urls\n    2 | " +
 				strings.Repeat(" ", 60) + "x: 1 " + strings.Repeat("#", 35) + "\n      | " + strings.Repeat(" ", 60) + "^"},
 	}
 	for _, tt := range tests {

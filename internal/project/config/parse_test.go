@@ -20,6 +20,9 @@ func TestPlaces(t *testing.T) {
 		"urls:":                          "urls: {%s: 1}\n",
 		"edge:":                          "edge: {%s: 1}\n",
 		"edge: in an entry of listen:":   "edge: {listen: [{%s: 1}]}\n",
+		"edge: in control:":              "edge: {control: {%s: 1}}\n",
+		"control:":                       "control: {%s: 1}\n",
+		"control: in cluster:":           "control: {cluster: {%s: 1}}\n",
 	}
 	for _, place := range places() {
 		for _, key := range place.keys {

@@ -150,7 +150,7 @@ type placeKeys struct {
 // the wrong one is looked for.
 func places() []placeKeys {
 	return []placeKeys{
-		{"the top of the file", []string{"site", "build", "headers", "invalidation", "retain", "targets", "urls", "edge"}},
+		{"the top of the file", []string{"site", "build", "headers", "invalidation", "retain", "targets", "urls", "edge", "control"}},
 		{"build:", []string{"command", "clean", "watch", "image"}},
 		{"invalidation:", []string{"policy", "budget", "over", "limits"}},
 		{"urls:", []string{"folders", "query", "clean"}},
@@ -165,9 +165,12 @@ func places() []placeKeys {
 		{"edge:", []string{
 			"listen", "origin", "endpoint", "region", "rules", "memory", "disk", "disk-size", "root-object", "folders", "tag-header",
 			"viewer-protocol", "admin", "console", "state", "access-log", "origin-timeout", "header-timeout", "idle-timeout",
-			"shutdown-delay", "shutdown-grace",
+			"shutdown-delay", "shutdown-grace", "control",
 		}},
 		{"edge: in an entry of listen:", []string{"address", "certificate", "key"}},
+		{"edge: in control:", []string{"servers", "seed", "authority", "name", "address", "lease", "domain"}},
+		{"control:", []string{"name", "state", "listen", "console", "log", "allow-control", "allow-edge", "cluster", "domain", "distribution"}},
+		{"control: in cluster:", []string{"name", "listen", "peers", "certificate", "key", "authority"}},
 	}
 }
 

@@ -20,6 +20,7 @@ func (d *decoder) config(root ast.Node, c *Config) {
 		"targets":      func(v value) { c.Targets = d.targets(v) },
 		"urls":         func(v value) { c.URLs = d.urls(v) },
 		"edge":         func(v value) { c.Edge = d.edge(v) },
+		"control":      func(v value) { c.Control = d.control(v) },
 	})
 }
 

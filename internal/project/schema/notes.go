@@ -43,8 +43,10 @@ const (
 // "*" for each name.
 func notes() map[string]note {
 	all := publishingNotes()
-	for path, about := range edgeNotes() {
-		all[path] = about
+	for _, more := range []map[string]note{edgeNotes(), fleetNotes()} {
+		for path, about := range more {
+			all[path] = about
+		}
 	}
 	return all
 }
@@ -126,7 +128,54 @@ func edgeNotes() map[string]note {
 	}
 }
 
-const addressPattern = `:[+0-9]+$`
+// The forms of a fleet's texts.
+const (
+	addressPattern = `:[+0-9]+$`
+	ownNamePattern = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
+	publicPattern  = `^U[A-Z2-7]{55}$`
+	serverPattern  = `^((nats|tls)://)?.+:[+0-9]+/?$`
+)
+
+func fleetNotes() map[string]note {
+	const file = "A PEM file with the certificate; it goes with key."
+	const key = "A PEM file with the certificate's private key."
+	return map[string]note{
+		"edge.control":           {text: "Makes the edge one of a fleet, which has its distributions from control nodes."},
+		"edge.control.servers":   {text: "Where the control nodes' logs are: one, or a list of all.", pattern: serverPattern, example: "tls://control-1.example.org:4222", shape: oneOrMany},
+		"edge.control.seed":      {text: "The file with the edge's secret key, which `freshet control new-key` makes."},
+		"edge.control.authority": {text: "A PEM file with the authority that the logs' certificates come from; without it, those of the system."},
+		"edge.control.name":      {text: "The edge's own name, as operators know it; without it, the host's.", pattern: ownNamePattern, example: "edge-1"},
+		"edge.control.address":   {text: "Where viewers reach this very edge, to be shown.", pattern: urlPattern, example: "https://edge-1.example.org"},
+		"edge.control.lease":     {text: "How long it answers from its cache without hearing of the fleet, from 200ms to 5m; 5s is usual."},
+		"edge.control.domain":    {text: "What distributions are found below, as on the control nodes.", example: "cdn.example.org"},
+
+		"control":               {text: "For `freshet control` alone: one control node of a fleet of edges."},
+		"control.name":          {text: "The node's own name in the fleet; without it, the host's.", pattern: ownNamePattern, example: "control-1"},
+		"control.state":         {text: "The folder of the log and what it amounts to."},
+		"control.listen":        {text: "Where the CloudFront API is: host:port, or an object with a certificate.", example: "127.0.0.1:9001", shape: address},
+		"control.console":       {text: "Where the page is that shows the fleet, on this machine: host:port, or none.", example: "127.0.0.1:8081"},
+		"control.log":           {text: "Where edges follow the log: host:port, or an object with a certificate.", example: "127.0.0.1:4222", shape: address},
+		"control.allow-control": {text: "Public keys that may do everything at the log.", pattern: publicPattern, shape: oneOrMany},
+		"control.allow-edge":    {text: "Public keys of the edges that may join, which `freshet control new-key` prints.", pattern: publicPattern, shape: oneOrMany},
+		"control.domain":        {text: "What distributions are found below, with a port if viewers need one.", example: "cdn.example.org"},
+		"control.distribution":  {text: "An origin to make a distribution for, unless there is one: an HTTP server, or a bucket.", pattern: "^([Hh][Tt][Tt][Pp][Ss]?|s3)://", example: "s3://my-site"},
+
+		"control.cluster":             {text: "Makes the node one of three."},
+		"control.cluster.name":        {text: "The three together; the same on all.", pattern: ownNamePattern, example: "fleet"},
+		"control.cluster.listen":      {text: "Where the other nodes reach this one: host:port.", pattern: addressPattern, example: "10.0.0.1:4223"},
+		"control.cluster.peers":       {text: "Where the other two listen for this one, or all three: host:port."},
+		"control.cluster.certificate": {text: "A PEM file with the certificate by which the other nodes know this one."},
+		"control.cluster.key":         {text: key},
+		"control.cluster.authority":   {text: "A PEM file with the authority of all three nodes' certificates."},
+
+		"control.listen.address":     {text: "host:port; without a host, every address of this machine.", pattern: addressPattern},
+		"control.listen.certificate": {text: file},
+		"control.listen.key":         {text: key},
+		"control.log.address":        {text: "host:port; without a host, every address of this machine.", pattern: addressPattern},
+		"control.log.certificate":    {text: file},
+		"control.log.key":            {text: key},
+	}
+}
 
 // form puts what the note says into the schema of the key's type.
 func (about note) form(n *Node) *Node {
@@ -166,8 +215,10 @@ func orAddress(object *Node) *Node {
 // dependencies are the keys that go with others.
 func dependencies(path string) map[string][]string {
 	switch path {
-	case "edge.listen[]", "edge.admin":
+	case "edge.listen[]", "edge.admin", "control.listen", "control.log":
 		return map[string][]string{"certificate": {"key"}, "key": {"certificate"}}
+	case "control.cluster":
+		return map[string][]string{"certificate": {"key", "authority"}, "key": {"certificate", "authority"}, "authority": {"certificate", "key"}}
 	case "targets.*":
 		out := map[string][]string{}
 		for _, key := range []string{"region", "endpoint", "distribution", "cloudfront-endpoint", "url"} {
@@ -183,8 +234,12 @@ func required(path string) []string {
 	switch path {
 	case "headers[]":
 		return []string{"match"}
-	case "edge.listen[]", "edge.admin":
+	case "edge.listen[]", "edge.admin", "control.listen", "control.log":
 		return []string{"address"}
+	case "edge.control":
+		return []string{"servers"}
+	case "control.cluster":
+		return []string{"name", "listen", "peers"}
 	}
 	return nil
 }

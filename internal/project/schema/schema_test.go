@@ -67,6 +67,11 @@ func TestKeysAreThoseOfTheParser(t *testing.T) {
 		"edge: {%s: x}": Root().Properties["edge"],
 		`edge: {listen: [{address: ":1", %s: x}]}`: listen,
 		`edge: {admin: {address: ":1", %s: x}}`:    admin,
+		"edge: {control: {%s: x}}":                 Root().Properties["edge"].Properties["control"],
+		"control: {%s: x}":                         Root().Properties["control"],
+		`control: {listen: {%s: x}}`:               Root().Properties["control"].Properties["listen"].AnyOf[1],
+		`control: {log: {%s: x}}`:                  Root().Properties["control"].Properties["log"].AnyOf[1],
+		"control: {cluster: {%s: x}}":              Root().Properties["control"].Properties["cluster"],
 	}
 	for text, node := range places {
 		if diff := cmp.Diff(slices.Sorted(maps.Keys(node.Properties)), parserKeys(t, text)); diff != "" {
@@ -174,7 +179,7 @@ func TestExamplesOfTheDocumentsAreValid(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, m := range regexp.MustCompile("(?s)```ya?ml\n(.*?)```").FindAllStringSubmatch(string(data), -1) {
-				if regexp.MustCompile(`(?m)^(site|build|targets|edge|invalidation|urls|headers):`).MatchString(m[1]) {
+				if regexp.MustCompile(`(?m)^(site|build|targets|edge|control|invalidation|urls|headers):`).MatchString(m[1]) {
 					texts = append(texts, m[1])
 				}
 			}

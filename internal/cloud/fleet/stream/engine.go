@@ -56,8 +56,14 @@ type Engine struct {
 
 var _ fleet.Engine = (*Engine)(nil)
 
+// ErrKey: the nodes do not know the key, or ask for one.
+var ErrKey = errors.New("the control node does not know this key")
+
+// ErrCertificate: a node's certificate is not of a known authority, or not for the name that was called.
+var ErrCertificate = errors.New("the control node's certificate cannot be trusted")
+
 // Connect connects, and on a Node makes the streams that are missing. It keeps trying until ctx ends, but for what a
-// further try cannot mend: a refused key, a certificate of an unknown authority. From then on the engine reconnects by
+// further try cannot mend: ErrKey, ErrCertificate. From then on the engine reconnects by
 // itself, for ever. The caller closes it.
 func Connect(ctx context.Context, opts Options) (*Engine, error) {
 	opts.Poll = cmp.Or(opts.Poll, time.Second)
@@ -183,8 +189,11 @@ func (e *Engine) dial(ctx context.Context, opts []nats.Option) error {
 			return nil
 		}
 		var cert *tls.CertificateVerificationError
-		if errors.Is(err, nats.ErrAuthorization) || errors.As(err, &cert) {
-			return fmt.Errorf("connect to the log: %w", err)
+		switch {
+		case errors.Is(err, nats.ErrAuthorization):
+			return fmt.Errorf("connect to the log: %w: %w", ErrKey, err)
+		case errors.As(err, &cert):
+			return fmt.Errorf("connect to the log: %w: %w", ErrCertificate, err)
 		}
 		if sleep(ctx, 100*time.Millisecond) != nil {
 			return fmt.Errorf("connect to the log: %w (last attempt: %w)", context.Cause(ctx), err)
