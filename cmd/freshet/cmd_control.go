@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,6 +146,7 @@ func (a *app) startControl(ctx context.Context, node *stream.Node, opts controlO
 	if err != nil {
 		return nil, "", controlFailure(err)
 	}
+	opts.engineLog.Set(slog.LevelWarn)
 	if opts.distribution == nil {
 		return server, "", nil
 	}
