@@ -111,6 +111,7 @@ func (m *Member) grant(start time.Time) {
 		m.lapsed.Add(1)
 	}
 	m.granted.Store(&grant{start: start, wall: start.UnixNano()})
+	m.ready.Store(true)
 }
 
 // insist writes l, at its revision, until that is known to have succeeded or another has changed the record, and returns the record with the time

@@ -50,6 +50,7 @@ type Member struct {
 
 	granted atomic.Pointer[grant]
 	lapsed  atomic.Int64 // times that the lease ran out
+	ready   atomic.Bool  // it had a grant
 	follow  *Follower
 
 	// mu guards what follows; held for field access only.
@@ -184,8 +185,9 @@ func (m *Member) unload() {
 	m.loaded = false
 }
 
-// Ready says whether the member has joined and has a state.
-func (m *Member) Ready() bool { return m.isLoaded() && m.Lease().Joined > 0 }
+// Ready says whether the member can answer viewers: it has joined, and once has had the whole log through its joining. The newest
+// snapshot alone may lack distributions, or be the log's beginning. From then on it stays ready: without the fleet it asks the origin.
+func (m *Member) Ready() bool { return m.ready.Load() }
 
 // Lapsed is how often the member's lease ran out.
 func (m *Member) Lapsed() int64 { return m.lapsed.Load() }

@@ -237,15 +237,11 @@ func (s *Server) renew(ctx context.Context) error {
 // completed waits until every edge has applied the log through sequence, and says how far they are.
 func (s *Server) completed(ctx context.Context, sequence uint64) (uint64, error) {
 	began := s.opts.Now()
-	if err := s.controller.Wait(ctx, sequence); err != nil {
-		return 0, err
+	through, err := s.controller.Completed(ctx, sequence, func() uint64 { return s.server().Applied() })
+	if err == nil {
+		s.took.observe(s.opts.Now().Sub(began).Seconds())
 	}
-	s.took.observe(s.opts.Now().Sub(began).Seconds())
-	through, anybody := s.controller.Floor()
-	if !anybody {
-		through = s.server().Applied()
-	}
-	return max(through, sequence), nil
+	return through, err
 }
 
 func (s *Server) server() *control.Server { return s.state.Load().server }
