@@ -99,12 +99,17 @@ type member struct {
 }
 
 func (w *world) edge(name string, seed uint64, dir string) *member {
+	return w.edgeAt(name, seed, dir, nil)
+}
+
+// edgeAt is edge with a clock of its own.
+func (w *world) edgeAt(name string, seed uint64, dir string, clock func() time.Time) *member {
 	m := &member{w: w, engine: w.store.Connect(seed)}
 	var err error
 	m.server, err = standalone.Start(w.t.Context(), standalone.Options{
 		Listeners: []standalone.Listener{{Address: anyPort}}, Admin: standalone.Listener{Address: anyPort},
 		Engine: func(h standalone.Hooks) (standalone.Engine, error) {
-			opts := edgenode.Options{Name: name, Terms: terms, Dir: dir, DiskBytes: 64 << 20}
+			opts := edgenode.Options{Name: name, Terms: terms, Dir: dir, DiskBytes: 64 << 20, Now: clock}
 			if dir != "" {
 				opts.MemoryBytes = 3000 // everything goes to the disk
 			}
