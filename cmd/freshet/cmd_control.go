@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/freshet/freshet/internal/cloud/fleet"
 	"github.com/freshet/freshet/internal/cloud/fleet/controlnode"
 	"github.com/freshet/freshet/internal/cloud/fleet/stream"
 	"github.com/freshet/freshet/internal/cloud/listen"
@@ -201,6 +202,8 @@ func controlFailure(err error) error {
 		return &failure{err, exitUsage, "name one, as in `freshet control --certificate api.pem --key api.key`, or listen on this machine alone"}
 	case errors.Is(err, controlnode.ErrExposed):
 		return &failure{err, exitUsage, "listen on this machine alone, as in `freshet control --console 127.0.0.1:8081`; from elsewhere reach it through `ssh -L 8081:127.0.0.1:8081 HOST`"}
+	case errors.Is(err, fleet.ErrOtherLog):
+		return &failure{err, exitFailed, "put the log's folder back from the same copy; or, to go on with the log as it is, remove the file that is named, and type `freshet control` again"}
 	case errors.Is(err, presence.ErrHeld):
 		return &failure{err, exitFailed, "stop the other control node that uses this folder, or name another one, as in `freshet control --state FOLDER`"}
 	}

@@ -36,6 +36,10 @@ type Controller struct {
 	opts   ControllerOptions
 	roster *Roster
 
+	// reading is held while the members are read and handed to the roster: else a list that was read earlier could take the place of a
+	// later one, and a member that has joined would be overlooked.
+	reading sync.Mutex
+
 	// mu guards what follows; held for field access only.
 	mu      sync.Mutex
 	floor   uint64
@@ -147,6 +151,8 @@ func (c *Controller) Changed() {
 }
 
 func (c *Controller) refresh() error {
+	c.reading.Lock()
+	defer c.reading.Unlock()
 	all, err := c.view.Members()
 	if err != nil {
 		return fmt.Errorf("read the members: %w", err)
@@ -188,6 +194,19 @@ func (c *Controller) Wait(ctx context.Context, sequence uint64) error {
 			return fmt.Errorf("wait for the edges: %w", ctx.Err())
 		}
 	}
+}
+
+// Completed waits until every member that may still answer from its cache has applied the log through sequence, and returns through where they
+// all have, as far as the view says who they are. applied is the view's position; it has come to sequence before.
+func (c *Controller) Completed(ctx context.Context, sequence uint64, applied func() uint64) (through uint64, err error) {
+	if err := c.Wait(ctx, sequence); err != nil {
+		return 0, err
+	}
+	at := applied() // before the members are read: of an entry after it, some that it concerns may be unknown here
+	if err := c.refresh(); err != nil {
+		return 0, err
+	}
+	return max(min(c.roster.Floor(), at), sequence), nil
 }
 
 // Floor is the sequence through which everybody has applied the log, and whether there is anybody.

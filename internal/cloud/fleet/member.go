@@ -16,7 +16,7 @@ import (
 // reportPause is the least time between two quick reports of one member: under load a report speaks for many entries.
 const reportPause = time.Millisecond
 
-// Replica is what a member makes of the log. Its methods are called one at a time.
+// Replica is what a member makes of the log. Its methods are called one at a time, but for Position.
 type Replica interface {
 	// Load takes a snapshot in place of what the replica has, and says through which entry; an empty state is the log's beginning, 0.
 	Load(ctx context.Context, state io.Reader) (sequence uint64, err error)
@@ -50,6 +50,7 @@ type Member struct {
 
 	granted atomic.Pointer[grant]
 	lapsed  atomic.Int64 // times that the lease ran out
+	ready   atomic.Bool  // it had a grant
 	follow  *Follower
 
 	// mu guards what follows; held for field access only.
@@ -95,7 +96,7 @@ func (m *Member) Valid(now time.Time) bool {
 }
 
 // Run joins the fleet and stays in it, through failures of the engine and the replica, until ctx ends; then it leaves. The caller has stopped to
-// answer viewers by then. The error is ctx's, or that there is no randomness to make an id of.
+// answer viewers by then. The error is ctx's, or ErrOtherLog, or that there is no randomness to make an id of: then the member stays fenced.
 func (m *Member) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -184,8 +185,9 @@ func (m *Member) unload() {
 	m.loaded = false
 }
 
-// Ready says whether the member has joined and has a state.
-func (m *Member) Ready() bool { return m.isLoaded() && m.Lease().Joined > 0 }
+// Ready says whether the member can answer viewers: it has joined, and once has had the whole log through its joining. The newest
+// snapshot alone may lack distributions, or be the log's beginning. From then on it stays ready: without the fleet it asks the origin.
+func (m *Member) Ready() bool { return m.ready.Load() }
 
 // Lapsed is how often the member's lease ran out.
 func (m *Member) Lapsed() int64 { return m.lapsed.Load() }

@@ -99,12 +99,17 @@ type member struct {
 }
 
 func (w *world) edge(name string, seed uint64, dir string) *member {
+	return w.edgeAt(name, seed, dir, nil)
+}
+
+// edgeAt is edge with a clock of its own.
+func (w *world) edgeAt(name string, seed uint64, dir string, clock func() time.Time) *member {
 	m := &member{w: w, engine: w.store.Connect(seed)}
 	var err error
 	m.server, err = standalone.Start(w.t.Context(), standalone.Options{
 		Listeners: []standalone.Listener{{Address: anyPort}}, Admin: standalone.Listener{Address: anyPort},
 		Engine: func(h standalone.Hooks) (standalone.Engine, error) {
-			opts := edgenode.Options{Name: name, Terms: terms, Dir: dir, DiskBytes: 64 << 20}
+			opts := edgenode.Options{Name: name, Terms: terms, Dir: dir, DiskBytes: 64 << 20, Now: clock}
 			if dir != "" {
 				opts.MemoryBytes = 3000 // everything goes to the disk
 			}
@@ -272,5 +277,32 @@ func TestAnotherControlNode(t *testing.T) {
 	}
 	if got := w.get(late.Info().API + "/metrics"); !strings.Contains(got, `freshet_control_edges{state="serving"} 1`) {
 		t.Errorf("metrics: %s", got)
+	}
+}
+
+// A log that was begun anew is no log for a cache that followed another one: nothing is used unasked.
+func TestAnotherLog(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	b := w.edge("b", 11, dir)
+	w.want(b, "/x", "/x version 0")
+	w.await("it is on the disk", func() bool { return b.node.Stats().Disk.Stored >= 1 })
+	for i := range 5 {
+		w.invalidate(fmt.Sprint(i), "/other")
+	}
+	b.close()
+	w.version.Store(1)
+	other := newWorld(t)
+	engine := other.store.Connect(1)
+	node, err := edgenode.Start(t.Context(), engine, edgenode.Options{Name: "b", Terms: terms, Dir: dir, MemoryBytes: 3000, DiskBytes: 64 << 20}, standalone.Hooks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // long enough to join, if it did
+	if node.Ready() || node.Member().Valid(time.Now()) {
+		t.Error("the edge is a member of a log that is not its own")
+	}
+	if err := node.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -130,17 +131,47 @@ func (e *Engine) Bounds(ctx context.Context) (first, last uint64, err error) {
 	return first, last, err
 }
 
+// streamInfo is what is read of the answer of apiInfo.
+type streamInfo struct {
+	State struct {
+		First uint64 `json:"first_seq"`
+		Last  uint64 `json:"last_seq"`
+		Count uint64 `json:"messages"`
+	} `json:"state"`
+	Cluster struct {
+		Replicas []struct { // the other nodes
+			Active time.Duration `json:"active"` // since the leader heard from it; 0 if it has not since it leads
+		} `json:"replicas"`
+	} `json:"cluster"`
+}
+
+// contact is how recently a leader must have heard from a majority to be believed. Nodes answer its heartbeats every second, and elect another no
+// sooner than 4 s after the last one (server.hbInterval and minElectionTimeout, nats-server 2.15, read 2026-11).
+const contact = 2500 * time.Millisecond
+
+// errAlone: it may be that another node leads by now, and has newer entries.
+var errAlone = fmt.Errorf("%w: the leader has not heard from a majority of the nodes", errAgain)
+
+// led says whether the leader that answered leads beyond doubt. One that was stopped, or is cut off, goes on answering until it knows better: what was
+// acknowledged by its successor would seem not to exist.
+func (i streamInfo) led() bool {
+	heard := 1 // itself
+	for _, r := range i.Cluster.Replicas {
+		if r.Active < contact {
+			heard++
+		}
+	}
+	return 2*heard > len(i.Cluster.Replicas)+1
+}
+
 // bounds asks the leader once.
 func (e *Engine) bounds(ctx context.Context) (first, last uint64, err error) {
-	var info struct {
-		State struct {
-			First uint64 `json:"first_seq"`
-			Last  uint64 `json:"last_seq"`
-			Count uint64 `json:"messages"`
-		} `json:"state"`
-	}
+	var info streamInfo
 	if err := e.call(ctx, apiInfo+logStream, struct{}{}, &info); err != nil {
 		return 0, 0, err
+	}
+	if !info.led() {
+		return 0, 0, errAlone
 	}
 	if info.State.Count == 0 {
 		return info.State.Last + 1, info.State.Last, nil

@@ -1,0 +1,161 @@
+//go:build unix
+
+package fleetenv
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// These lengthen the tests: go test ./internal/testenv/fleetenv -run TestRandom -timeout 0 -random 1h -seed 7
+var (
+	randomFor  = flag.Duration("random", 8*time.Second, "how long TestRandom goes on")
+	randomSeed = flag.Uint64("seed", 1, "of TestRandom's dice")
+	bulk       = flag.Int("bulk", 2000, "invalidations of TestManyUnderTraffic")
+	full       = flag.Bool("full", false, "every scenario at its full length")
+)
+
+// program is freshet, built once.
+var program string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(withProgram(m))
+}
+
+func withProgram(m *testing.M) int {
+	if testing.Short() {
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "freshet-proof-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		program, err = Build(context.Background(), dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// trial is a fleet under traffic, with what every scenario ends with.
+type trial struct {
+	*Fleet
+	t      *testing.T
+	began  time.Time
+	pub    *Publisher
+	probe  *Prober
+	cancel context.CancelFunc
+	wait   func()
+}
+
+// lease of the edges; long enough for a busy machine to renew in time.
+const lease = 2 * time.Second
+
+func begin(t *testing.T, opts Options) *trial {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a fleet of processes takes seconds")
+	}
+	opts.Program, opts.Dir, opts.Lease = program, t.TempDir(), lease
+	f, err := New(opts)
+	t.Cleanup(f.Stop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &trial{Fleet: f, t: t, began: time.Now(), pub: f.NewPublisher(), cancel: func() {}, wait: func() {}}
+	t.Cleanup(tr.pub.Close)
+	if err := f.Start(tr.within(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	tr.note("the fleet is ready")
+	tr.probe = f.Probe(2, 2*time.Millisecond)
+	t.Cleanup(func() { tr.probe.Stop() })
+	return tr
+}
+
+func (tr *trial) within(d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(tr.t.Context(), d)
+	tr.t.Cleanup(cancel)
+	return ctx
+}
+
+func (tr *trial) note(format string, args ...any) {
+	tr.t.Helper()
+	tr.t.Logf("%6.2fs %s", time.Since(tr.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// publish begins to publish without end.
+func (tr *trial) publish(clients int, pause time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	tr.cancel, tr.wait = cancel, tr.pub.Keep(ctx, clients, pause, *randomSeed)
+	tr.t.Cleanup(func() { cancel(); tr.wait() })
+}
+
+// alive waits for another few invalidations to be accepted and completed.
+func (tr *trial) alive() {
+	tr.t.Helper()
+	before := time.Now()
+	want := tr.pub.Done() + 5
+	for tr.pub.Done() < want {
+		if time.Since(before) > time.Minute {
+			tr.t.Fatalf("nothing is completed any more:\n%s", tr.said())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	tr.note("5 more invalidations completed within %v", time.Since(before).Round(time.Millisecond))
+}
+
+// check ends the publishers and tests everything that must hold.
+func (tr *trial) check() {
+	tr.t.Helper()
+	tr.cancel()
+	tr.wait()
+	tr.HealAll()
+	for _, e := range tr.Edges {
+		e.Fenced.Store(false)
+	}
+	err := tr.Check(tr.within(time.Minute), tr.pub)
+	found := tr.probe.So()
+	tr.note("%d invalidations; %d answers, %d of them hits, %d while fenced; the origin was asked %d times", tr.pub.Accepted(), found.Answers, found.Hits, found.Fenced, tr.Origin.Requests())
+	for _, what := range slices.Sorted(maps.Keys(found.Errors)) {
+		tr.note("%6d × %s", found.Errors[what], what)
+	}
+	for _, v := range found.Violations[:min(len(found.Violations), 20)] {
+		tr.t.Errorf("VIOLATION: %s", v)
+	}
+	if err != nil {
+		tr.t.Errorf("after the faults: %v", err)
+	}
+	if found.Hits*2 < found.Answers {
+		tr.t.Errorf("%d of %d answers were hits: the test tests little", found.Hits, found.Answers)
+	}
+	if tr.t.Failed() {
+		tr.t.Log(tr.said())
+	}
+}
+
+// said is the end of what each process said.
+func (tr *trial) said() string {
+	var out strings.Builder
+	for _, p := range tr.Processes() {
+		text := p.Output()
+		fmt.Fprintf(&out, "== %s\n%s\n", p.Name, text[max(0, len(text)-3000):])
+	}
+	return out.String()
+}
+
+func (tr *trial) must(err error) {
+	tr.t.Helper()
+	if err != nil {
+		tr.t.Fatalf("%v\n%s", err, tr.said())
+	}
+}
