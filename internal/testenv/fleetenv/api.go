@@ -99,6 +99,50 @@ func element(data []byte, name string) (string, error) {
 	}
 }
 
+// Client is a publisher's connection to the API. It is safe for concurrent use.
+type Client struct {
+	fleet *Fleet
+	api   *api
+}
+
+// NewClient returns one; Close ends its connections.
+func (f *Fleet) NewClient() *Client { return &Client{f, newAPI()} }
+
+// Close ends its connections.
+func (c *Client) Close() { c.api.close() }
+
+// Invalidate asks one control node, once, and returns the invalidation's id.
+func (c *Client) Invalidate(ctx context.Context, node int, reference, item string) (id string, err error) {
+	got, err := c.api.ask(ctx, http.MethodPost, c.fleet.invalidations(node), batch(reference, item))
+	if err != nil {
+		return "", err
+	}
+	if got.status != http.StatusCreated {
+		return "", fmt.Errorf("create invalidation: answer %d: %.300s", got.status, got.body)
+	}
+	return element(got.body, "Id")
+}
+
+// Completed asks one control node, once.
+func (c *Client) Completed(ctx context.Context, node int, id string) (bool, error) {
+	got, err := c.api.ask(ctx, http.MethodGet, c.fleet.invalidations(node)+"/"+id, "")
+	return err == nil && got.completed(), err
+}
+
+func (a answer) completed() bool {
+	return a.status == http.StatusOK && strings.Contains(string(a.body), "<Status>Completed<")
+}
+
+// invalidations is where a control node has them.
+func (f *Fleet) invalidations(node int) string {
+	return f.Controls[node%len(f.Controls)].API + root + "/" + f.Distribution + "/invalidation"
+}
+
+func batch(reference, item string) string {
+	return `<InvalidationBatch xmlns="` + namespace + `"><CallerReference>` + reference +
+		`</CallerReference><Paths><Quantity>1</Quantity><Items><Path>` + item + `</Path></Items></Paths></InvalidationBatch>`
+}
+
 // Status is what the proof reads of a control node's /fleet.
 type Status struct {
 	Reached   bool   `json:"reached"`

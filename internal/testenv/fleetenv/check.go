@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -24,8 +23,8 @@ func (f *Fleet) Check(ctx context.Context, p *Publisher) error {
 		faults = append(faults, errors.New(fault))
 	}
 	p.mu.Unlock()
-	for _, c := range f.Controls {
-		faults = append(faults, f.checkCompleted(ctx, p, c, acks))
+	for node := range f.Controls {
+		faults = append(faults, f.checkCompleted(ctx, p, node, acks))
 	}
 	for _, a := range acks {
 		p.completed(a)
@@ -38,11 +37,12 @@ func (f *Fleet) Check(ctx context.Context, p *Publisher) error {
 }
 
 // checkCompleted asks one node for every invalidation.
-func (f *Fleet) checkCompleted(ctx context.Context, p *Publisher, c *Control, acks []Acknowledged) error {
+func (f *Fleet) checkCompleted(ctx context.Context, p *Publisher, node int, acks []Acknowledged) error {
+	c := f.Controls[node]
 	for _, a := range acks {
 		for {
-			got, err := p.api.ask(ctx, http.MethodGet, c.API+root+"/"+f.Distribution+"/invalidation/"+a.ID, "")
-			if err == nil && got.status == http.StatusOK && strings.Contains(string(got.body), "<Status>Completed<") {
+			got, err := p.api.ask(ctx, http.MethodGet, f.invalidations(node)+"/"+a.ID, "")
+			if err == nil && got.completed() {
 				break
 			}
 			if err == nil && got.status == http.StatusNotFound {

@@ -49,6 +49,9 @@ type Control struct {
 	Peers []*Link
 }
 
+// Log is where its clients reach the log, as a URL.
+func (c *Control) Log() string { return "nats://" + c.log }
+
 // Edge is an edge of the fleet.
 type Edge struct {
 	*Process
@@ -319,4 +322,17 @@ func (e *Edge) Heal() {
 	for _, l := range e.Links {
 		l.Heal()
 	}
+}
+
+// LoneEdge is an edge of the same program in front of the same origin, but of no fleet. It is not started, and the caller kills it.
+func (f *Fleet) LoneEdge() (*Edge, error) {
+	ports, err := f.freePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	e := &Edge{Viewers: "http://" + ports[0], Admin: "http://" + ports[1]}
+	e.Process = &Process{Name: "lone", Dir: f.opts.Dir, Ready: e.Admin + "/readyz", args: []string{
+		f.opts.Program, "edge", "--origin", f.Origin.server.URL, "--listen", ports[0], "--admin", ports[1], "--memory", "32MiB", "--json",
+	}}
+	return e, nil
 }

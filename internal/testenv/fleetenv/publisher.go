@@ -103,10 +103,9 @@ func (p *Publisher) reference() string {
 
 // create asks one node after the other, with the same caller reference, until one accepts.
 func (p *Publisher) create(ctx context.Context, ack *Acknowledged, item string) error {
-	body := `<InvalidationBatch xmlns="` + namespace + `"><CallerReference>` + ack.Reference +
-		`</CallerReference><Paths><Quantity>1</Quantity><Items><Path>` + item + `</Path></Items></Paths></InvalidationBatch>`
+	body := batch(ack.Reference, item)
 	for {
-		got, err := p.api.ask(ctx, http.MethodPost, p.url("/invalidation"), body)
+		got, err := p.api.ask(ctx, http.MethodPost, p.fleet.invalidations(p.next()), body)
 		if err == nil && got.status == http.StatusCreated {
 			if ack.ID, err = element(got.body, "Id"); err != nil {
 				return err
@@ -123,11 +122,8 @@ func (p *Publisher) create(ctx context.Context, ack *Acknowledged, item string) 
 	}
 }
 
-// url is below the distribution at the next control node.
-func (p *Publisher) url(below string) string {
-	at := int(p.fleet.next.Add(1)) % len(p.fleet.Controls)
-	return p.fleet.Controls[at].API + root + "/" + p.fleet.Distribution + below
-}
+// next is the control node that is asked next.
+func (p *Publisher) next() int { return int(p.fleet.next.Add(1)) }
 
 func (p *Publisher) note(ack Acknowledged) {
 	p.mu.Lock()
@@ -148,12 +144,12 @@ func (p *Publisher) fault(format string, args ...any) {
 // Await waits until some node says that the invalidation is Completed; from then on nobody may see what it replaced.
 func (p *Publisher) Await(ctx context.Context, ack Acknowledged) error {
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		url := p.url("/invalidation/" + ack.ID)
+		url := p.fleet.invalidations(p.next()) + "/" + ack.ID
 		got, err := p.api.ask(ctx, http.MethodGet, url, "")
 		switch {
 		case err == nil && got.status == http.StatusNotFound:
 			p.fault("%s: the invalidation was acknowledged, and at %s %s says: %.300s", ack.ID, time.Now().Format("15:04:05.000"), url, got.body)
-		case err == nil && got.status == http.StatusOK && strings.Contains(string(got.body), "<Status>Completed<"):
+		case err == nil && got.completed():
 			p.completed(ack)
 			p.mu.Lock()
 			defer p.mu.Unlock()
