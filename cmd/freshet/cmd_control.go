@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/freshet/freshet/internal/cloud/fleet"
 	"github.com/freshet/freshet/internal/cloud/fleet/controlnode"
 	"github.com/freshet/freshet/internal/cloud/fleet/stream"
 	"github.com/freshet/freshet/internal/cloud/listen"
@@ -27,7 +29,8 @@ join with "freshet edge --control URL"; to a publisher the fleet is a
 distribution like any other, behind this API.
 
 One node is enough to begin with. Three, each with --cluster, go on while any
-two of them run; each answers for all, and a start waits for one of the others.
+two of them run, and each answers for all. Their first start takes all three;
+later, a node that starts waits for one of the others.
 
 --distribution makes a distribution for an origin unless there is one: a bucket
 (s3://bucket/prefix) with index pages, or any HTTP server. Others are made
@@ -144,10 +147,14 @@ func (a *app) startControl(ctx context.Context, node *stream.Node, opts controlO
 	if err != nil {
 		return nil, "", controlFailure(err)
 	}
+	opts.engineLog.Set(slog.LevelWarn)
 	if opts.distribution == nil {
 		return server, "", nil
 	}
 	d, err := server.EnsureDistribution(ctx, *opts.distribution)
+	for errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil { // the others have gone again; it is made once
+		d, err = server.EnsureDistribution(ctx, *opts.distribution)
+	}
 	if err != nil {
 		return nil, "", errors.Join(err, server.Close())
 	}
@@ -175,7 +182,7 @@ func (a *app) sayWaiting(others []string) (done func()) {
 			case <-stop:
 				return
 			case <-timer.C:
-				fmt.Fprintf(a.stderr, "waiting for the other control nodes (%s): two of the three must run\n", strings.Join(others, ", "))
+				fmt.Fprintf(a.stderr, "waiting for the other control nodes (%s): for their first start all three must run, then two\n", strings.Join(others, ", "))
 				timer.Reset(waitAgain)
 			}
 		}
@@ -195,6 +202,8 @@ func controlFailure(err error) error {
 		return &failure{err, exitUsage, "name one, as in `freshet control --certificate api.pem --key api.key`, or listen on this machine alone"}
 	case errors.Is(err, controlnode.ErrExposed):
 		return &failure{err, exitUsage, "listen on this machine alone, as in `freshet control --console 127.0.0.1:8081`; from elsewhere reach it through `ssh -L 8081:127.0.0.1:8081 HOST`"}
+	case errors.Is(err, fleet.ErrOtherLog):
+		return &failure{err, exitFailed, "put the log's folder back from the same copy; or, to go on with the log as it is, remove the file that is named, and type `freshet control` again"}
 	case errors.Is(err, presence.ErrHeld):
 		return &failure{err, exitFailed, "stop the other control node that uses this folder, or name another one, as in `freshet control --state FOLDER`"}
 	}
@@ -266,7 +275,9 @@ func (a *app) newKey(file string) error {
 			Seed   string `json:"seed"` // the file
 		}{public, file})
 	}
-	a.say("%s", public)
+	if _, err := fmt.Fprintln(a.stdout, public); err != nil { // what was asked for, also with --quiet
+		return fmt.Errorf("print the key: %w", err)
+	}
 	a.tell("The secret is in %s. Give it to the edge: `freshet edge --control URL --seed %s`;\nand the public key to every control node: `freshet control --allow-edge %s`.",
 		file, word(filepath.Base(file)), public)
 	return nil

@@ -163,8 +163,10 @@ func (a *app) reloadUntil(ctx context.Context, server *standalone.Server) {
 }
 
 // logger writes warnings to standard error, and everything with --verbose.
-func (a *app) logger() *slog.Logger {
-	level := slog.LevelWarn
+func (a *app) logger() *slog.Logger { return a.loggerFrom(slog.LevelWarn) }
+
+// loggerFrom writes what is at least so grave to standard error, and everything with --verbose.
+func (a *app) loggerFrom(level slog.Leveler) *slog.Logger {
 	if a.verbose {
 		level = slog.LevelDebug
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/internal/publish/release"
+	"github.com/freshet/freshet/internal/publish/remote"
 	"github.com/freshet/freshet/internal/ui"
 )
 
@@ -15,7 +16,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show what is live and what is under way",
 		Long: `Reads freshet's record in the bucket: which release is live, and whether a run
-is under way or was interrupted, and then what the next deploy does about it.`,
+is under way or was interrupted, and then what the next deploy does about it.
+Of a fleet of freshet's own edges it shows each one as well.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			p, err := a.project()
@@ -31,10 +33,15 @@ is under way or was interrupted, and then what the next deploy does about it.`,
 			if err != nil {
 				return err
 			}
+			fleet, err := t.fleet(cmd.Context())
+			if err != nil {
+				return err
+			}
 			if a.json {
-				return a.answer(statusJSON(t, state))
+				return a.answer(statusJSON(t, state, fleet))
 			}
 			a.showStatus(t, state)
+			a.showFleet(fleet)
 			return nil
 		},
 	}
@@ -123,6 +130,8 @@ type statusAnswer struct {
 	Live         *liveJSON    `json:"live"`    // null before the first release
 	Journal      *journalJSON `json:"journal"` // null when no run is open
 	Lock         *lockJSON    `json:"lock"`    // null when nobody holds it
+	// Fleet is null where the target has no edges of freshet's own.
+	Fleet *remote.Fleet `json:"fleet"`
 }
 
 type liveJSON struct {
@@ -151,8 +160,8 @@ type lockJSON struct {
 	Until   time.Time `json:"until"`
 }
 
-func statusJSON(t *target, state release.State) statusAnswer {
-	out := statusAnswer{Target: t.name, Bucket: t.store.String(), Distribution: t.names(), URL: t.url}
+func statusJSON(t *target, state release.State, fleet *remote.Fleet) statusAnswer {
+	out := statusAnswer{Target: t.name, Bucket: t.store.String(), Distribution: t.names(), URL: t.url, Fleet: fleet}
 	if c := state.Current; c != nil {
 		out.Live = &liveJSON{string(c.Release), c.Created, c.Objects, c.Bytes, len(state.Live.Retired), c.Revision}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -33,6 +34,7 @@ type controlOptions struct {
 	distribution *control.DistributionConfig // to be made; nil for none
 	scheme       string                      // of the log's URL
 	waitsFor     []string                    // other nodes, without which it does not start
+	engineLog    *slog.LevelVar              // what is told of the engine's own log: nothing while it starts and the others cannot be there yet
 }
 
 // controlOptions are the config's control: section with the flags over it.
@@ -57,12 +59,13 @@ func (a *app) controlOptions(given controlFlags) (controlOptions, error) {
 	if (keys.AccessKeyID == "") != (keys.SecretAccessKey == "") {
 		return controlOptions{}, usage("set both, or neither", "of FRESHET_CONTROL_ACCESS_KEY_ID and FRESHET_CONTROL_SECRET_ACCESS_KEY only one is set")
 	}
-	out := controlOptions{scheme: "nats://", node: logNode(cfg)}
+	out := controlOptions{scheme: "nats://", node: logNode(cfg), engineLog: new(slog.LevelVar)}
 	out.api = controlnode.Options{
 		Name: cfg.Name, Version: version(), Dir: cfg.State, Domain: cfg.Domain, API: listen.Listener(cfg.Listen), Page: cfg.Console,
 		Credentials: keys, Now: a.now, Logger: a.logger(),
 	}
-	out.node.Log = out.api.Logger
+	out.engineLog.Set(slog.LevelError + 1)
+	out.node.Log = a.loggerFrom(out.engineLog)
 	if cfg.Console == config.NoConsole {
 		out.api.Page = ""
 	}

@@ -139,6 +139,43 @@ func TestDocumentsNameCommandsAndFlagsThatAreThere(t *testing.T) {
 	}
 }
 
+// The units and the compose file of examples/fleet call commands and flags that are there.
+func TestFleetExamplesNameFlagsThatAreThere(t *testing.T) {
+	known := map[string]map[string]bool{}
+	ref := programReference(t)
+	for _, c := range ref.Commands {
+		flags := map[string]bool{}
+		for _, f := range append(c.Flags, ref.Global...) {
+			flags[f.Name] = true
+		}
+		known[strings.TrimPrefix(c.Name, "freshet ")] = flags
+	}
+	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "fleet", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range exampleCommand.FindAllStringSubmatch(string(text), -1) {
+			seen++
+			for _, f := range longFlag.FindAllStringSubmatch(m[2], -1) {
+				if !known[m[1]][f[1]] {
+					t.Errorf("%s: freshet %s has no flag --%s", file, m[1], f[1])
+				}
+			}
+		}
+	}
+	if seen != 7 {
+		t.Errorf("found %d command lines", seen)
+	}
+}
+
+var exampleCommand = regexp.MustCompile(`(?m)^(?:ExecStart=/usr/local/bin/freshet| +command:) (control|edge)( .*)$`)
+
 var (
 	inlineCommand = regexp.MustCompile("`freshet ([a-z]+)([^`&;|]*)`")
 	shellBlock    = regexp.MustCompile("(?s)\n```(?:sh|console)\n.*?\n```\n")

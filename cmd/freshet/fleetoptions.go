@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 	"strings"
@@ -122,10 +123,10 @@ func (f *fleetFlags) override(e *config.Edge) error {
 	return nil
 }
 
-// checkWeb accepts the base URL of an HTTP server.
+// checkWeb accepts the base URL of an HTTP server. The error reads on from a quoted name.
 func checkWeb(s string) (string, error) {
 	if strings.HasPrefix(s, "s3://") {
-		s = strings.TrimPrefix(s, "s3://") // which CheckOrigin refuses
+		return "", errors.New(`must start with "https://" or "http://"`)
 	}
 	return config.CheckOrigin(s)
 }

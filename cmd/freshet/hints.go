@@ -29,7 +29,7 @@ var hints = []struct {
 	code int
 	hint string
 }{
-	{context.Canceled, exitFailed, "interrupted; `freshet deploy` finishes what was begun, nothing is lost"},
+	{context.Canceled, exitFailed, "`freshet deploy` finishes what was begun; nothing is lost"},
 	{deploy.ErrPending, exitPending, "type `freshet deploy` again: it asks for the same invalidation and goes on waiting, at no cost"},
 	{deploy.ErrStale, exitStale, "type `freshet deploy` again in a minute; if it stays, something between viewers and the distribution keeps copies, which `freshet doctor` looks for"},
 	{deploy.ErrOlder, exitOlder, "pull and build again; to publish the older build all the same, type `freshet deploy --revision none`"},
@@ -60,6 +60,9 @@ var hints = []struct {
 // writable is the hint for files and folders that may not be read or written.
 const writable = "give yourself the right to it (`ls -ld` shows whose it is); what freshet itself writes goes elsewhere with `freshet * --data FOLDER`"
 
+// errInterrupted is what people are told of context.Canceled.
+var errInterrupted = errors.New("interrupted")
+
 // explain is classify for people: every hint names a command that can be typed
 // as it stands, for the project and the target that this run was for.
 func (a *app) explain(err error) *failure {
@@ -68,6 +71,9 @@ func (a *app) explain(err error) *failure {
 		return a.mistake(err, mistake)
 	}
 	f := classify(err)
+	if err.Error() == context.Canceled.Error() { // Ctrl-C, with nothing to add
+		f.err = errInterrupted
+	}
 	if !strings.Contains(f.hint, "`") {
 		f.hint = strings.TrimPrefix(f.hint+"; "+a.fallback(f.code), "; ")
 	}

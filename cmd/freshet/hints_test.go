@@ -18,7 +18,7 @@ import (
 var quoted = regexp.MustCompile("`([^`]+)`")
 
 // others are programs that are not freshet's own and may be named in a hint.
-var others = map[string]bool{"aws": true, "df": true, "ls": true, "timedatectl": true, "sudo": true, "ulimit": true, "docker": true, "podman": true}
+var others = map[string]bool{"aws": true, "df": true, "ls": true, "timedatectl": true, "sudo": true, "ulimit": true, "ssh": true, "docker": true, "podman": true}
 
 // checkCommands makes sure that the commands in a hint exist, with their flags,
 // and returns them.

@@ -31,7 +31,7 @@ type mistake struct {
 // is wrong and where, and has one hint, whose commands exist.
 func TestMistakesLeadToTheNextStep(t *testing.T) {
 	bare(t)
-	for _, rows := range [][]mistake{onTheCommandLine, inTheProject, inTheBucket, onThisMachine} {
+	for _, rows := range [][]mistake{onTheCommandLine, inTheProject, inTheBucket, onThisMachine, inAFleet} {
 		for _, m := range rows {
 			t.Run(m.name, func(t *testing.T) {
 				dir := t.TempDir()
@@ -91,6 +91,7 @@ func bare(t *testing.T) {
 		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "",
 		"AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": "", "AWS_WEB_IDENTITY_TOKEN_FILE": "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "",
 		"FRESHET_EDGE_ACCESS_KEY_ID": "", "FRESHET_EDGE_SECRET_ACCESS_KEY": "",
+		"FRESHET_CONTROL_ACCESS_KEY_ID": "", "FRESHET_CONTROL_SECRET_ACCESS_KEY": "",
 	} {
 		t.Setenv(name, value)
 	}

@@ -41,6 +41,10 @@ var ErrBehind = errors.New("the log has newer entries")
 // ErrDropped: the log no longer reaches back to that entry.
 var ErrDropped = errors.New("the log no longer has that entry")
 
+// ErrOtherLog: the log ends before what was followed of it. It was begun anew, or restored from an older copy, and what this process knows of its positions
+// is of no use any more.
+var ErrOtherLog = errors.New("the log is not the one that was followed before: it ends earlier")
+
 // Log is one ordered, replicated log. Every method may be called at any time and from any goroutine. An error that is
 // none of the named ones says nothing about whether the effect took place.
 type Log interface {

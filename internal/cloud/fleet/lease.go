@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -35,7 +36,7 @@ func (m *Member) join(ctx context.Context) error {
 	if l.Ended {
 		return nil // renew finds it so
 	}
-	data := m.opts.Join(l)
+	data, behind := m.opts.Join(l), m.followed()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		if l.Joined, err = m.engine.Add(ctx, "join/"+id, data); err == nil {
 			break
@@ -44,9 +45,21 @@ func (m *Member) join(ctx context.Context) error {
 			return err
 		}
 	}
+	if l.Joined <= behind {
+		return fmt.Errorf("join at entry %d, after entry %d was followed: %w", l.Joined, behind, ErrOtherLog)
+	}
 	m.setLease(l)
 	m.opts.Logger.Info("joined the fleet", "member", id, "sequence", l.Joined)
 	return nil
+}
+
+// followed is how far this member, or what it has cached, has followed the log.
+func (m *Member) followed() uint64 {
+	position, cached := m.replica.Position()
+	if !cached {
+		position = 0
+	}
+	return max(m.Applied(), position)
 }
 
 // renew keeps the lease until somebody else has changed it, and grants what it allows.

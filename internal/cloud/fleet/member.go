@@ -16,7 +16,7 @@ import (
 // reportPause is the least time between two quick reports of one member: under load a report speaks for many entries.
 const reportPause = time.Millisecond
 
-// Replica is what a member makes of the log. Its methods are called one at a time.
+// Replica is what a member makes of the log. Its methods are called one at a time, but for Position.
 type Replica interface {
 	// Load takes a snapshot in place of what the replica has, and says through which entry; an empty state is the log's beginning, 0.
 	Load(ctx context.Context, state io.Reader) (sequence uint64, err error)
@@ -96,7 +96,7 @@ func (m *Member) Valid(now time.Time) bool {
 }
 
 // Run joins the fleet and stays in it, through failures of the engine and the replica, until ctx ends; then it leaves. The caller has stopped to
-// answer viewers by then. The error is ctx's, or that there is no randomness to make an id of.
+// answer viewers by then. The error is ctx's, or ErrOtherLog, or that there is no randomness to make an id of: then the member stays fenced.
 func (m *Member) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -245,7 +245,7 @@ func CheckServer(s string) (string, error) {
 // CheckDomain accepts a host's name or address, with or without a port. The error reads on from a quoted name.
 func CheckDomain(s string) (string, error) {
 	host := s
-	if name, port, err := net.SplitHostPort(s); err == nil {
+	if name, port, err := net.SplitHostPort(s); err == nil && !strings.Contains(s, "/") {
 		if _, err := CheckAddress("x:" + port); err != nil {
 			return "", err
 		}

@@ -49,7 +49,8 @@ func outputs() []string { return []string{"output", "public", "_site", "dist", "
 
 // Site says which folder the site is: the output folder of the generator whose
 // sources are in dir; else dir itself if it has an index.html; else its one
-// output folder that has one; else dir itself if it holds anything to publish.
+// output folder that has one; else its one folder called site, www, htdocs, html
+// or web that has one; else dir itself if it holds anything to publish.
 // Otherwise the error has ErrSource, ErrAmbiguous or ErrEmpty in its chain, or
 // it is that of reading a folder.
 func Site(dir string) (Folder, error) {
@@ -66,9 +67,21 @@ func Site(dir string) (Folder, error) {
 	}
 	switch found := withIndex(dir, outputs()); len(found) {
 	case 0:
-		return plain(dir)
+		return byHand(dir)
 	case 1:
 		return output(dir, "its output folder", found[0]), nil
+	default:
+		return Folder{}, several(dir, found)
+	}
+}
+
+// byHand is a site that nothing generates: in one of the folders that people keep such sites in, or dir itself.
+func byHand(dir string) (Folder, error) {
+	switch found := withIndex(dir, []string{"site", "www", "htdocs", "html", "web"}); len(found) {
+	case 0:
+		return plain(dir)
+	case 1:
+		return output(dir, "the folder", found[0]), nil
 	default:
 		return Folder{}, several(dir, found)
 	}

@@ -74,7 +74,8 @@ type Server struct {
 	took    *histogram  // from acceptance to completion
 }
 
-// Start opens the view, listens and serves. It closes the engine in the end. The error is a *listen.Error, or wraps ErrUnguarded, ErrOpen, ErrExposed, or one of the files.
+// Start opens the view, listens and serves. It closes the engine in the end. The error is a *listen.Error, or wraps ErrUnguarded, ErrOpen, ErrExposed,
+// fleet.ErrOtherLog, or one of the files.
 func Start(ctx context.Context, engine fleet.Engine, opts Options) (*Server, error) {
 	opts.Domain, opts.Grace = cmp.Or(opts.Domain, fleet.DefaultDomain), cmp.Or(opts.Grace, 10*time.Second)
 	if opts.Now == nil {
@@ -180,6 +181,16 @@ func (s *Server) open(ctx context.Context) error {
 	})
 	s.state.Store(one)
 	s.controller.Changed()
+	return s.sameLog(ctx, path, one.server.Applied())
+}
+
+// sameLog fails if the log ends before what the view has applied of it. A log that cannot be reached is asked for by who follows it.
+func (s *Server) sameLog(ctx context.Context, path string, applied uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if _, last, err := s.engine.Bounds(ctx); err == nil && last < applied {
+		return fmt.Errorf("open %s, of entry %d, over a log that ends at %d: %w", path, applied, last, fleet.ErrOtherLog)
+	}
 	return nil
 }
 

@@ -83,7 +83,11 @@ func Start(ctx context.Context, engine fleet.Engine, opts Options, hooks standal
 		Caught: func() { n.replica.tidy.Store(true) },
 	})
 	ctx, n.stop = context.WithCancel(context.WithoutCancel(ctx))
-	n.work.Go(func() { _ = n.member.Run(ctx) }) // its error is that it was stopped
+	n.work.Go(func() {
+		if err := n.member.Run(ctx); ctx.Err() == nil {
+			opts.Logger.Error("this edge asks the origin for every request from now on: stop it, remove its disk folder, and start it again", "folder", opts.Dir, "error", err)
+		}
+	})
 	return n, nil
 }
 

@@ -279,3 +279,30 @@ func TestAnotherControlNode(t *testing.T) {
 		t.Errorf("metrics: %s", got)
 	}
 }
+
+// A log that was begun anew is no log for a cache that followed another one: nothing is used unasked.
+func TestAnotherLog(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	b := w.edge("b", 11, dir)
+	w.want(b, "/x", "/x version 0")
+	w.await("it is on the disk", func() bool { return b.node.Stats().Disk.Stored >= 1 })
+	for i := range 5 {
+		w.invalidate(fmt.Sprint(i), "/other")
+	}
+	b.close()
+	w.version.Store(1)
+	other := newWorld(t)
+	engine := other.store.Connect(1)
+	node, err := edgenode.Start(t.Context(), engine, edgenode.Options{Name: "b", Terms: terms, Dir: dir, MemoryBytes: 3000, DiskBytes: 64 << 20}, standalone.Hooks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // long enough to join, if it did
+	if node.Ready() || node.Member().Valid(time.Now()) {
+		t.Error("the edge is a member of a log that is not its own")
+	}
+	if err := node.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,9 @@ import (
 )
 
 // nodeVariable holds the config of the node that this program is to be, instead of a test.
+// kills is how often TestLeaderIsKilled kills: each costs an election, 4 to 9 s.
+var kills = flag.Int("kills", 1, "how often the leader is killed")
+
 const nodeVariable = "FRESHET_STREAM_TEST_NODE"
 
 func TestMain(m *testing.M) {
@@ -110,7 +114,8 @@ func TestLeaderIsKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("elections take seconds")
 	}
-	const kills, each = 3, 200
+	const each = 200
+	kills := *kills
 	cfgs := threeConfigs(t)
 	var nodes [3]*process
 	for n := range nodes {
