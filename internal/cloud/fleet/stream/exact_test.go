@@ -188,16 +188,20 @@ func TestSnapshotsPutAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.putHead(ctx, head{Version: headVersion, Sequence: 5, ID: "five"}, before); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.putHead(ctx, head{Version: headVersion, Sequence: 5, ID: "five"}, before); err != nil {
-		t.Errorf("the same, after a lost answer: %v", err)
-	}
-	if err := e.putHead(ctx, head{Version: headVersion, Sequence: 4, ID: "four"}, before); err != nil {
-		t.Errorf("an older one, overtaken: %v", err)
-	}
-	if err := e.putHead(ctx, head{Version: headVersion, Sequence: 6, ID: "six"}, before); err == nil {
-		t.Error("a newer one that was overtaken counts as put")
+	for _, row := range []struct {
+		what              string
+		head              head
+		overtaken, refuse bool
+	}{
+		{"the first", head{Version: headVersion, Sequence: 5, ID: "five"}, false, false},
+		{"the same, after a lost answer", head{Version: headVersion, Sequence: 5, ID: "five"}, false, false},
+		{"one as new, overtaken", head{Version: headVersion, Sequence: 5, ID: "fifth"}, true, false},
+		{"an older one, overtaken", head{Version: headVersion, Sequence: 4, ID: "four"}, true, false},
+		{"a newer one, overtaken", head{Version: headVersion, Sequence: 6, ID: "six"}, false, true},
+	} {
+		overtaken, err := e.putHead(ctx, row.head, before)
+		if overtaken != row.overtaken || (err != nil) != row.refuse {
+			t.Errorf("%s: overtaken %v, %v; want %v, an error: %v", row.what, overtaken, err, row.overtaken, row.refuse)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"hash"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -18,6 +19,9 @@ import (
 const (
 	partSize  = 512 << 10 // bytes of a snapshot in one message
 	partBatch = 4         // parts asked for at once
+
+	// partsWait bounds how long a part is waited for: longer than an election. Who reads then looks for a newer snapshot.
+	partsWait = 15 * time.Second
 )
 
 // head is the record that names the newest snapshot.
@@ -49,8 +53,9 @@ func (e *Engine) Put(ctx context.Context, sequence uint64, state io.Reader) erro
 	if err := e.putParts(ctx, &h, state); err != nil {
 		return err
 	}
-	if err := e.putHead(ctx, h, before); err != nil {
-		return err
+	overtaken, err := e.putHead(ctx, h, before)
+	if err != nil || overtaken {
+		return err // the parts go with the next Put; to drop what stands before them would drop the other's
 	}
 	keep := before.First
 	if h.First != 0 && (keep == 0 || h.First < keep) {
@@ -94,13 +99,13 @@ func (e *Engine) putPart(ctx context.Context, h *head, number int, data []byte) 
 	})
 }
 
-// putHead puts h in place of the record before.
-func (e *Engine) putHead(ctx context.Context, h, before head) error {
+// putHead puts h in place of the record before, unless it was overtaken by another that is as new.
+func (e *Engine) putHead(ctx context.Context, h, before head) (overtaken bool, err error) {
 	data, err := json.Marshal(h)
 	if err != nil {
-		return fmt.Errorf("put a snapshot: %w", err)
+		return false, fmt.Errorf("put a snapshot: %w", err)
 	}
-	return e.try(ctx, "put a snapshot", func(ctx context.Context) error {
+	err = e.try(ctx, "put a snapshot", func(ctx context.Context) error {
 		_, err := e.publish(ctx, message(snapshotHead, data, headerID, h.ID, headerRollup, "sub",
 			headerLastOf, strconv.FormatUint(before.at, 10)))
 		if !outdated(err) {
@@ -113,11 +118,15 @@ func (e *Engine) putHead(ctx context.Context, h, before head) error {
 			return err
 		case now.at <= before.at:
 			return fmt.Errorf("%w: %w", errAgain, cause)
-		case now.Sequence >= h.Sequence: // this one, after an answer that was lost, or one as new
+		case now.ID == h.ID: // the answer was lost
+			return nil
+		case now.Sequence >= h.Sequence:
+			overtaken = true
 			return nil
 		}
 		return fmt.Errorf("another was put meanwhile, of entry %d", now.Sequence)
 	})
+	return overtaken, err
 }
 
 // purge drops what stands before a position of the stream, but for the newest record; 0 drops nothing.
@@ -201,7 +210,9 @@ func (p *parts) check() error {
 
 // fill fetches further parts.
 func (p *parts) fill() error {
-	return p.e.try(p.ctx, "read a snapshot", func(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(p.ctx, partsWait)
+	defer cancel()
+	return p.e.try(ctx, "read a snapshot", func(ctx context.Context) error {
 		want := page{Sequence: p.next, Subject: snapshotPart + p.h.ID, Messages: partBatch, Bytes: partBatch * partSize}
 		next, _, err := p.e.fetchPage(ctx, snapshotStream, want, func(_ uint64, m *nats.Msg) error {
 			p.have.Write(m.Data)
