@@ -105,7 +105,7 @@ func nodeName(given string) (string, error) {
 		host, err = config.CheckName(host)
 	}
 	if err != nil {
-		return "", usage("name it, as in `freshet * --name node-1`", "the host has no name that could be taken: %w", err)
+		return "", usage("name it, as in `freshet control --name node-1`", "the host has no name that could be taken: %w", err)
 	}
 	return host, nil
 }

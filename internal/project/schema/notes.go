@@ -142,7 +142,7 @@ func fleetNotes() map[string]note {
 	return map[string]note{
 		"edge.control":           {text: "Makes the edge one of a fleet, which has its distributions from control nodes."},
 		"edge.control.servers":   {text: "Where the control nodes' logs are: one, or a list of all.", pattern: serverPattern, example: "tls://control-1.example.org:4222", shape: oneOrMany},
-		"edge.control.seed":      {text: "The file with the edge's secret key, which `freshet control new-key` makes."},
+		"edge.control.seed":      {text: "The file with the edge's secret key, which `freshet control new-key FILE` makes."},
 		"edge.control.authority": {text: "A PEM file with the authority that the logs' certificates come from; without it, those of the system."},
 		"edge.control.name":      {text: "The edge's own name, as operators know it; without it, the host's.", pattern: ownNamePattern, example: "edge-1"},
 		"edge.control.address":   {text: "Where viewers reach this very edge, to be shown.", pattern: urlPattern, example: "https://edge-1.example.org"},
@@ -156,7 +156,7 @@ func fleetNotes() map[string]note {
 		"control.console":       {text: "Where the page is that shows the fleet, on this machine: host:port, or none.", example: "127.0.0.1:8081"},
 		"control.log":           {text: "Where edges follow the log: host:port, or an object with a certificate.", example: "127.0.0.1:4222", shape: address},
 		"control.allow-control": {text: "Public keys that may do everything at the log.", pattern: publicPattern, shape: oneOrMany},
-		"control.allow-edge":    {text: "Public keys of the edges that may join, which `freshet control new-key` prints.", pattern: publicPattern, shape: oneOrMany},
+		"control.allow-edge":    {text: "Public keys of the edges that may join, which `freshet control new-key FILE` prints.", pattern: publicPattern, shape: oneOrMany},
 		"control.domain":        {text: "What distributions are found below, with a port if viewers need one.", example: "cdn.example.org"},
 		"control.distribution":  {text: "An origin to make a distribution for, unless there is one: an HTTP server, or a bucket.", pattern: "^([Hh][Tt][Tt][Pp][Ss]?|s3)://", example: "s3://my-site"},
 
