@@ -13,9 +13,12 @@ import (
 func TestConfirmationsAreShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var work, asked sync.WaitGroup
+		var mu sync.Mutex // guards began; held for access to it only
 		var began []time.Time
 		c := newConfirmation(t.Context(), &work, func(ctx context.Context) error {
+			mu.Lock()
 			began = append(began, time.Now())
+			mu.Unlock()
 			return sleep(ctx, time.Second)
 		})
 		start := time.Now()
@@ -26,6 +29,8 @@ func TestConfirmationsAreShared(t *testing.T) {
 				if err := c.wait(t.Context()); err != nil {
 					t.Error(err)
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				if last := began[len(began)-1]; last.Before(from) {
 					t.Errorf("asked after %v, confirmed by one that began before, after %v", after, last.Sub(start))
 				}
