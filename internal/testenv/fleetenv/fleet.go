@@ -35,6 +35,7 @@ type Fleet struct {
 	Distribution string // its id
 	Controls     []*Control
 	Edges        []*Edge
+	host         string          // of every process
 	taken        map[string]bool // addresses that processes have
 	next         atomic.Int64    // the control node that is asked next
 }
@@ -77,7 +78,7 @@ func (e *Edge) Unfence(ctx context.Context) error {
 
 // New lays a fleet out; Start starts it. The caller stops it, also after an error of Start.
 func New(opts Options) (*Fleet, error) {
-	f := &Fleet{opts: opts, Origin: NewOrigin(), taken: map[string]bool{}}
+	f := &Fleet{opts: opts, Origin: NewOrigin(), host: ownHost(), taken: map[string]bool{}}
 	return f, errors.Join(f.layControls(), f.layEdges())
 }
 
@@ -185,7 +186,7 @@ func (f *Fleet) layEdge(i int) error {
 // process that had them is gone.
 func (f *Fleet) freePorts(n int) (out []string, err error) {
 	for range 1000 {
-		address := "127.0.0.1:" + strconv.Itoa(20000+rand.N(10000))
+		address := f.host + ":" + strconv.Itoa(20000+rand.N(10000))
 		if f.taken[address] {
 			continue
 		}

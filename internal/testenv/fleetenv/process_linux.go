@@ -3,6 +3,7 @@ package fleetenv
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
@@ -12,6 +13,12 @@ import (
 
 // dieWithParent ends cmd with this process, however that ends.
 func dieWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+// ownHost is a loopback address that no other fleet has: all of 127/8 is this machine. So fleets of several processes do not take each other's ports
+// while one of theirs is down.
+func ownHost() string {
+	return fmt.Sprintf("127.%d.%d.%d", 1+rand.N(250), 1+rand.N(250), 1+rand.N(250))
+}
 
 // usage reads /proc; proc(5), read 2026-11. A tick is a hundredth of a second on every Linux that Go runs on.
 func usage(pid int) (resident int64, used time.Duration) {
