@@ -205,3 +205,14 @@ func TestSnapshotsPutAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A node that leads before it has heard of the third is asked again for its streams.
+func TestNoPeersYet(t *testing.T) {
+	err := fmt.Errorf("make the stream: %w", &jetstream.APIError{Code: 400, ErrorCode: 10005, Description: "no suitable peers for placement, peer offline"})
+	if !transient(err) {
+		t.Error("a start that comes too early is taken for a failure")
+	}
+	if transient(&jetstream.APIError{Code: 400, ErrorCode: 10025}) {
+		t.Error("a bad request is tried again")
+	}
+}

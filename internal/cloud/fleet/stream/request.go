@@ -63,8 +63,12 @@ func transient(err error) bool {
 		return r.Code >= 500 || r.ErrCode == idInFlight || r.ErrCode == noStream
 	}
 	var api *jetstream.APIError
-	return errors.As(err, &api) && api.Code >= 500
+	return errors.As(err, &api) && (api.Code >= 500 || api.ErrorCode == noPeers)
 }
+
+// noPeers: a stream cannot be placed, since not all nodes have been heard of yet: as three of them start, one may lead before it knows the third
+// (JSClusterNoPeersErrF in nats-server's errors.json, read 2026-11).
+const noPeers = 10005
 
 // request asks once. Where the server refuses the subject, that is the error: it answers nothing else to it.
 func (e *Engine) request(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) {
