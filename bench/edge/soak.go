@@ -127,31 +127,12 @@ func (s *soak) load(ctx context.Context) {
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots }()
-			if err := fetch(ctx, fmt.Sprintf("%s/s/%d/p%d", s.edge, n%50, n)); err != nil && ctx.Err() == nil {
+			if err := get(ctx, fmt.Sprintf("%s/s/%d/p%d", s.edge, n%50, n)); err != nil && ctx.Err() == nil {
 				s.failed.Add(1)
 			}
 			s.requests.Add(1)
 		}()
 	}
-}
-
-func fetch(ctx context.Context, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", url, resp.Status)
-	}
-	return nil
 }
 
 // invalidate sends a batch of single paths each second, a prefix each ten, everything each five minutes.

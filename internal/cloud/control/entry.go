@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/freshet/freshet/internal/cloud/fleet"
 )
 
 // entryVersion is the first byte of every entry of the log; another one is refused, not guessed.
@@ -35,10 +37,13 @@ func EncodeEnd(member string) []byte { return encodeEntry([]op{end{member}}) }
 // EncodeNothing makes an entry that changes nothing: who has applied it has applied everything that was acknowledged before it was added.
 func EncodeNothing() []byte { return encodeEntry(nil) }
 
-// JoinsOnly is an entry without anything but members that join: what counts of one that an edge's key added. That another member has ended
-// is not an edge's to say. An entry that cannot be read is one without anything.
-func JoinsOnly(data []byte) []byte {
-	ops, err := decodeEntry(data)
+// Content is what counts of an entry of a fleet's log, for Server.Apply, Replica.Apply and Invalidations. Of one that an edge's key added that is members that
+// join, and nothing else: not even that another member has ended is an edge's to say. One of those that cannot be read is one without anything.
+func Content(e fleet.Entry) []byte {
+	if !e.FromEdge {
+		return e.Data
+	}
+	ops, err := decodeEntry(e.Data)
 	if err != nil {
 		ops = nil
 	}

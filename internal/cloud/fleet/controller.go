@@ -87,7 +87,7 @@ func (c *Controller) listen(ctx context.Context) error {
 // end gives up members whose leases have run out, again and again.
 func (c *Controller) end(ctx context.Context) error {
 	for {
-		if err := sleep(ctx, c.opts.Terms.Renew/2); err != nil {
+		if err := Sleep(ctx, c.opts.Terms.Renew/2); err != nil {
 			return err
 		}
 		c.Changed()

@@ -70,7 +70,7 @@ func (f *Follower) read(ctx context.Context, sequence uint64) (Entry, error) {
 		if err == nil || errors.Is(err, ErrDropped) {
 			return e, err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := Sleep(ctx, pause); err != nil {
 			return Entry{}, err
 		}
 	}
@@ -124,14 +124,14 @@ func (f *Follower) Sync(ctx context.Context) error {
 	return f.Wait(ctx, last)
 }
 
-// sleep returns nil after d, or ctx's error.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep returns nil after d, or the cause of ctx's end.
+func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 }

@@ -41,7 +41,7 @@ func (m *Member) join(ctx context.Context) error {
 		if l.Joined, err = m.engine.Add(ctx, "join/"+id, data); err == nil {
 			break
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func (m *Member) renew(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -135,7 +135,7 @@ func (m *Member) insist(ctx context.Context, l Lease) (Lease, time.Time, error) 
 				continue
 			}
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := Sleep(ctx, pause); err != nil {
 			return l, start, err
 		}
 	}

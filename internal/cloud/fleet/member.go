@@ -126,7 +126,7 @@ func (m *Member) keepUp(ctx context.Context) error {
 		default:
 			m.opts.Logger.Error("the log could not be applied, will retry", "applied", m.follow.Applied(), "error", err)
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -210,7 +210,7 @@ func (m *Member) report(ctx context.Context) error {
 			told = m.follow.Applied()
 			_ = m.engine.Report(l.Member, told) // the next renewal says it too
 		}
-		if err := sleep(ctx, reportPause); err != nil {
+		if err := Sleep(ctx, reportPause); err != nil {
 			return err
 		}
 	}

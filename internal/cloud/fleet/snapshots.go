@@ -26,7 +26,7 @@ func KeepSnapshots(ctx context.Context, to Snapshots, state State, every time.Du
 		if err := snapshot(ctx, to, state); err != nil && ctx.Err() == nil {
 			log.Warn("no snapshot could be written, will retry", "error", err)
 		}
-		if err := sleep(ctx, every); err != nil {
+		if err := Sleep(ctx, every); err != nil {
 			return err
 		}
 	}

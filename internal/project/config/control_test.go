@@ -109,14 +109,7 @@ func TestFleetMistakes(t *testing.T) {
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
-			_, err := Parse("freshet.yaml", []byte(r.text))
-			if err == nil {
-				t.Fatal("accepted")
-			}
-			got := mistakes(err)
-			if len(got) != 1 || got[0].Line != r.line || got[0].Column != r.column || got[0].Msg != r.msg {
-				t.Errorf("want %d:%d %s, got:\n%v", r.line, r.column, r.msg, err)
-			}
+			refuses(t, r.text, r.line, r.column, r.msg)
 		})
 	}
 }

@@ -92,15 +92,21 @@ func TestEdgeMistakes(t *testing.T) {
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
-			_, err := Parse("freshet.yaml", []byte(r.text))
-			if err == nil {
-				t.Fatal("accepted")
-			}
-			got := mistakes(err)
-			if len(got) != 1 || got[0].Line != r.line || got[0].Column != r.column || got[0].Msg != r.msg {
-				t.Errorf("want %d:%d %s, got:\n%v", r.line, r.column, r.msg, err)
-			}
+			refuses(t, r.text, r.line, r.column, r.msg)
 		})
+	}
+}
+
+// refuses wants one mistake in a config, at a place.
+func refuses(t *testing.T, text string, line, column int, msg string) {
+	t.Helper()
+	_, err := Parse("freshet.yaml", []byte(text))
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	got := mistakes(err)
+	if len(got) != 1 || got[0].Line != line || got[0].Column != column || got[0].Msg != msg {
+		t.Errorf("want %d:%d %s, got:\n%v", line, column, msg, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/internal/cloud/control"
+	"github.com/freshet/freshet/internal/cloud/fleet"
 )
 
 // confirmPause is the least time between two confirmations: those who ask meanwhile share the next one, so that requests for what does not exist add
@@ -60,7 +61,7 @@ func (c *confirmation) run(one *confirmed) {
 	defer close(one.done)
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
-	one.err = sleep(c.ctx, confirmPause)
+	one.err = fleet.Sleep(c.ctx, confirmPause)
 	c.mu.Lock()
 	c.next = nil // who comes from now on waits for the one after
 	c.mu.Unlock()

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/freshet/freshet/internal/cloud/fleet"
 )
 
 // Whoever asks while one confirmation is under way waits for the next: the one under way may have begun before what it asks about.
@@ -19,7 +21,7 @@ func TestConfirmationsAreShared(t *testing.T) {
 			mu.Lock()
 			began = append(began, time.Now())
 			mu.Unlock()
-			return sleep(ctx, time.Second)
+			return fleet.Sleep(ctx, time.Second)
 		})
 		start := time.Now()
 		for _, after := range []time.Duration{0, 10 * time.Millisecond, 100 * time.Millisecond, 900 * time.Millisecond} {

@@ -173,11 +173,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	one.follower = fleet.NewFollower(s.engine, one.server.Applied(), func(_ context.Context, e fleet.Entry) error {
-		data := e.Data
-		if e.FromEdge {
-			data = control.JoinsOnly(data)
-		}
-		return one.server.Apply(e.Sequence, data)
+		return one.server.Apply(e.Sequence, control.Content(e))
 	})
 	s.state.Store(one)
 	s.controller.Changed()
@@ -223,7 +219,7 @@ func (s *Server) follow(ctx context.Context) {
 				s.opts.Logger.Error("the view could not be made anew", "error", err)
 			}
 		}
-		_ = sleep(ctx, pause)
+		_ = fleet.Sleep(ctx, pause)
 	}
 }
 
@@ -260,7 +256,7 @@ func (s *Server) watch(ctx context.Context) {
 		if before := s.reached.Swap(err == nil); before && err != nil && ctx.Err() == nil {
 			s.opts.Logger.Warn("the log cannot be reached", "error", err)
 		}
-		if err := sleep(ctx, 2*time.Second); err != nil {
+		if err := fleet.Sleep(ctx, 2*time.Second); err != nil {
 			return
 		}
 	}
@@ -314,15 +310,4 @@ func (s *Server) Close() error {
 	}
 	s.work.Wait()
 	return errors.Join(append(errs, s.engine.Close())...)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

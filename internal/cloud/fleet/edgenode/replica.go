@@ -46,7 +46,7 @@ func (r *replica) Load(ctx context.Context, state io.Reader) (uint64, error) {
 	if r.view != nil {
 		_ = r.view.Close() // a file of the past
 	}
-	r.view = view
+	r.view, r.left = view, nil
 	all, err := view.Distributions()
 	if err != nil {
 		return 0, err
@@ -100,7 +100,7 @@ type unfinished struct {
 // Apply carries out one entry. One that failed is given again, and then does what it has to do although the view has it.
 func (r *replica) Apply(ctx context.Context, e fleet.Entry) error {
 	if r.left == nil || r.left.sequence != e.Sequence {
-		effects, err := r.view.Apply(e.Sequence, content(e))
+		effects, err := r.view.Apply(e.Sequence, control.Content(e))
 		if err != nil {
 			return err
 		}
@@ -119,17 +119,9 @@ func (r *replica) Apply(ctx context.Context, e fleet.Entry) error {
 	return nil
 }
 
-// content is what counts of an entry.
-func content(e fleet.Entry) []byte {
-	if e.FromEdge {
-		return control.JoinsOnly(e.Data)
-	}
-	return e.Data
-}
-
 // Replay drops what an entry invalidated, from caches of an earlier life.
 func (r *replica) Replay(ctx context.Context, e fleet.Entry) error {
-	effects, err := control.Invalidations(content(e))
+	effects, err := control.Invalidations(control.Content(e))
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,7 @@ func leader(t *testing.T, e *Engine) int {
 		if _, scan := fmt.Sscanf(info.Cluster.Leader, "node%d", &n); err == nil && scan == nil {
 			return n
 		}
-		if sleep(ctx, 50*time.Millisecond) != nil {
+		if fleet.Sleep(ctx, 50*time.Millisecond) != nil {
 			t.Fatalf("nobody leads: %v", err)
 		}
 	}

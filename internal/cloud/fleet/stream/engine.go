@@ -195,7 +195,7 @@ func (e *Engine) dial(ctx context.Context, opts []nats.Option) error {
 		case errors.As(err, &cert):
 			return fmt.Errorf("connect to the log: %w: %w", ErrCertificate, err)
 		}
-		if sleep(ctx, 100*time.Millisecond) != nil {
+		if fleet.Sleep(ctx, 100*time.Millisecond) != nil {
 			return fmt.Errorf("connect to the log: %w (last attempt: %w)", context.Cause(ctx), err)
 		}
 	}

@@ -104,7 +104,7 @@ func (n *Node) Ready(ctx context.Context) error {
 		if n.server.ReadyForConnections(time.Millisecond) && n.led() {
 			return nil
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := fleet.Sleep(ctx, pause); err != nil {
 			return fmt.Errorf("wait for the node: %w", err)
 		}
 		pause = min(2*pause, 50*time.Millisecond)
@@ -258,16 +258,4 @@ func address(s string) (host string, port int, err error) {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// sleep waits for d, or until ctx ends, whose error it returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/freshet/freshet/internal/cloud/fleet"
 )
 
 // patience is how long one attempt waits for its answer. An answer that is lost costs this much; an entry of 4 MiB needs some of it.
@@ -41,7 +43,7 @@ func (e *Engine) try(ctx context.Context, what string, f func(context.Context) e
 		if !transient(err) {
 			return fmt.Errorf("%s: %w", what, err)
 		}
-		if sleep(ctx, pause) != nil {
+		if fleet.Sleep(ctx, pause) != nil {
 			return fmt.Errorf("%s: %w (last attempt: %w)", what, context.Cause(ctx), err)
 		}
 		pause = min(2*pause, 250*time.Millisecond)
