@@ -26,29 +26,46 @@ const (
 // answer is one of the API's.
 type answer struct {
 	status int
+	etag   string
 	body   []byte
 }
 
 // api asks control nodes. One connection a node and client, as a publisher has it.
-type api struct{ client *http.Client }
+type api struct {
+	client *http.Client
+	signer signer
+}
 
-func newAPI() *api {
-	return &api{&http.Client{Timeout: 4 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 100}}}
+func (f *Fleet) newAPI() *api {
+	a := &api{client: &http.Client{Timeout: 4 * time.Second, Transport: f.secrets.transport()}}
+	if f.secrets != nil {
+		a.signer = f.secrets.signer
+	}
+	return a
 }
 
 func (a *api) close() { a.client.CloseIdleConnections() }
 
 func (a *api) ask(ctx context.Context, method, url, body string) (answer, error) {
+	return a.askIf(ctx, method, url, body, "")
+}
+
+// askIf is ask with an If-Match header, unless that is "".
+func (a *api) askIf(ctx context.Context, method, url, body, match string) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}
+	if match != "" {
+		req.Header.Set("If-Match", match)
+	}
+	a.signer.sign(req, body, time.Now())
 	resp, err := a.client.Do(req)
 	if err != nil {
 		return answer{}, err
 	}
 	data, err := io.ReadAll(resp.Body)
-	return answer{resp.StatusCode, data}, errors.Join(err, resp.Body.Close())
+	return answer{resp.StatusCode, resp.Header.Get("ETag"), data}, errors.Join(err, resp.Body.Close())
 }
 
 const distributionXML = `<DistributionConfig xmlns="` + namespace + `"><CallerReference>proof</CallerReference>
@@ -66,7 +83,7 @@ func (f *Fleet) createDistribution(ctx context.Context) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	a := newAPI()
+	a := f.newAPI()
 	defer a.close()
 	body := fmt.Sprintf(distributionXML, u.Hostname(), u.Port())
 	for {
@@ -79,6 +96,23 @@ func (f *Fleet) createDistribution(ctx context.Context) (id string, err error) {
 		}
 		if sleep(ctx, 100*time.Millisecond) != nil {
 			return "", fmt.Errorf("create the distribution: %w", err)
+		}
+	}
+}
+
+// findDistribution is the one that the control nodes made for the bucket.
+func (f *Fleet) findDistribution(ctx context.Context) (id string, err error) {
+	a := f.newAPI()
+	defer a.close()
+	for {
+		got, err := a.ask(ctx, http.MethodGet, f.Controls[0].API+root, "")
+		if err == nil && got.status == http.StatusOK {
+			if id, err = element(got.body, "Id"); err == nil {
+				return id, nil
+			}
+		}
+		if serr := sleep(ctx, 20*time.Millisecond); serr != nil {
+			return "", fmt.Errorf("find the distribution: %w (%d %.300s %w)", serr, got.status, got.body, errors.Join(err))
 		}
 	}
 }
@@ -106,7 +140,7 @@ type Client struct {
 }
 
 // NewClient returns one; Close ends its connections.
-func (f *Fleet) NewClient() *Client { return &Client{f, newAPI()} }
+func (f *Fleet) NewClient() *Client { return &Client{f, f.newAPI()} }
 
 // Close ends its connections.
 func (c *Client) Close() { c.api.close() }
@@ -158,7 +192,7 @@ type Status struct {
 
 // Status asks a control node for the fleet's.
 func (c *Control) Status(ctx context.Context) (s Status, err error) {
-	a := newAPI()
+	a := c.owner.newAPI()
 	defer a.close()
 	got, err := a.ask(ctx, http.MethodGet, c.API+"/fleet", "")
 	if err != nil {
@@ -172,7 +206,7 @@ func (c *Control) Status(ctx context.Context) (s Status, err error) {
 
 // Metric reads one value of an edge's /metrics, such as freshet_edge_fleet_applied_sequence.
 func (e *Edge) Metric(ctx context.Context, name string) (float64, error) {
-	a := newAPI()
+	a := &api{client: &http.Client{Timeout: 4 * time.Second, Transport: &http.Transport{}}}
 	defer a.close()
 	got, err := a.ask(ctx, http.MethodGet, e.Admin+"/metrics", "")
 	if err != nil {

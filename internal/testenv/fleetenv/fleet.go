@@ -26,13 +26,17 @@ type Options struct {
 	Memory   string        // of each edge, as --memory; default 32MiB
 	Delay    time.Duration // between an edge's first 503 at /readyz and its end
 	Direct   bool          // no links: edges and nodes reach each other directly, as a measurement wants it
+	Secure   bool          // certificates on API, log and the links between nodes, a key for each edge, a signed API
+	Bucket   bool          // the distribution is in front of a bucket of a Store, as control nodes make it, in place of Origin
 }
 
-// Fleet is processes that make a fleet, with one distribution in front of an Origin.
+// Fleet is processes that make a fleet, with one distribution in front of an Origin, or of a Store's bucket.
 type Fleet struct {
 	opts         Options
 	Origin       *Origin
-	Distribution string // its id
+	Store        *Store   // nil without Options.Bucket
+	secrets      *secrets // nil without Options.Secure
+	Distribution string   // its id
 	Controls     []*Control
 	Edges        []*Edge
 	host         string          // of every process
@@ -46,12 +50,17 @@ type Control struct {
 	API   string // base URL
 	log   string // address
 	peers string // address for other nodes
+	owner *Fleet
+	fixed int // number of arguments that are the same at each start; the keys of edges follow
 	// Peers are the links by which this node reaches the others, by their index; nil for itself.
 	Peers []*Link
 }
 
 // Log is where its clients reach the log, as a URL.
-func (c *Control) Log() string { return "nats://" + c.log }
+func (c *Control) Log() string {
+	_, scheme := c.owner.secrets.scheme()
+	return scheme + c.log
+}
 
 // Edge is an edge of the fleet.
 type Edge struct {
@@ -79,31 +88,67 @@ func (e *Edge) Unfence(ctx context.Context) error {
 // New lays a fleet out; Start starts it. The caller stops it, also after an error of Start.
 func New(opts Options) (*Fleet, error) {
 	f := &Fleet{opts: opts, Origin: NewOrigin(), host: ownHost(), taken: map[string]bool{}}
-	return f, errors.Join(f.layControls(), f.layEdges())
+	var err error
+	if opts.Secure {
+		if f.secrets, err = newSecrets(filepath.Join(opts.Dir, "keys"), f.host); err != nil {
+			return f, err
+		}
+	}
+	if opts.Bucket {
+		if err := f.layStore(); err != nil {
+			return f, err
+		}
+	}
+	if err := errors.Join(f.layControls(), f.layEdges()); err != nil || !opts.Secure {
+		return f, err
+	}
+	for _, e := range f.Edges {
+		if err := f.secrets.key(opts.Program, e.Name); err != nil {
+			return f, err
+		}
+	}
+	for i := range f.Controls {
+		f.allow(i)
+	}
+	return f, nil
 }
 
 func (f *Fleet) layControls() error {
 	n := f.opts.Controls
 	for i := range n {
-		c := &Control{Peers: make([]*Link, n)}
+		c := &Control{owner: f, Peers: make([]*Link, n)}
 		ports, err := f.freePorts(3)
 		if err != nil {
 			return err
 		}
-		c.API, c.log, c.peers = "http://"+ports[0], ports[1], ports[2]
+		scheme, _ := f.secrets.scheme()
+		c.API, c.log, c.peers = scheme+ports[0], ports[1], ports[2]
 		name := "control-" + strconv.Itoa(i+1)
 		dir := filepath.Join(f.opts.Dir, name)
 		c.Process = &Process{Name: name, Dir: dir, Ready: c.API + "/readyz", args: []string{
 			f.opts.Program, "control", "--name", name, "--state", filepath.Join(dir, "state"), "--listen", ports[0], "--log", c.log, "--console", "127.0.0.1:0", "--json",
-		}}
+		}, trust: f.secrets}
+		if f.secrets != nil {
+			c.args = append(c.args, f.secrets.controlArgs(n > 1)...)
+			c.env = f.secrets.signer.env()
+		}
+		if f.opts.Bucket {
+			c.args = append(c.args, "--distribution", "s3://"+bucketName)
+		}
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
+		c.fixed = len(c.args)
 		f.Controls = append(f.Controls, c)
 	}
 	if n == 1 {
 		return nil
 	}
+	return f.joinControls()
+}
+
+// joinControls lays the links between the control nodes.
+func (f *Fleet) joinControls() error {
 	for i, c := range f.Controls {
 		c.args = append(c.args, "--cluster", "proof", "--cluster-listen", c.peers)
 		for j, other := range f.Controls {
@@ -117,6 +162,7 @@ func (f *Fleet) layControls() error {
 			c.Peers[j] = to.link
 			c.args = append(c.args, "--peer", to.address)
 		}
+		c.fixed = len(c.args)
 	}
 	return nil
 }
@@ -166,13 +212,20 @@ func (f *Fleet) layEdge(i int) error {
 	if i%2 == 1 {
 		e.args = append(e.args, "--disk", filepath.Join(dir, "disk"), "--disk-size", "64MiB")
 	}
+	if f.secrets != nil {
+		e.args = append(e.args, "--seed", f.secrets.file(name+".seed"), "--authority", f.secrets.file("ca.pem"))
+	}
+	if f.opts.Bucket {
+		e.args = append(e.args, "--origin-endpoint", f.Store.URL)
+	}
+	_, scheme := f.secrets.scheme()
 	for _, c := range f.Controls {
 		to, err := f.link(c.log)
 		if err != nil {
 			return err
 		}
 		e.Links = append(e.Links, to.link)
-		e.args = append(e.args, "--control", "nats://"+to.address)
+		e.args = append(e.args, "--control", scheme+to.address)
 	}
 	f.Edges = append(f.Edges, e)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -207,6 +260,11 @@ func (f *Fleet) freePorts(n int) (out []string, err error) {
 
 // Start starts everything, makes the distribution, and waits until all are ready.
 func (f *Fleet) Start(ctx context.Context) error {
+	if f.opts.Bucket {
+		if err := f.startStore(ctx); err != nil {
+			return err
+		}
+	}
 	for _, c := range f.Controls {
 		if err := c.Start(); err != nil {
 			return err
@@ -216,7 +274,12 @@ func (f *Fleet) Start(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if f.Distribution, err = f.createDistribution(ctx); err != nil {
+	if f.opts.Bucket {
+		f.Distribution, err = f.findDistribution(ctx)
+	} else {
+		f.Distribution, err = f.createDistribution(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	for _, e := range f.Edges {
@@ -314,6 +377,9 @@ func (f *Fleet) Stop() {
 		if l != nil {
 			l.Close()
 		}
+	}
+	if f.Store != nil {
+		f.Store.Kill()
 	}
 	f.Origin.Close()
 }

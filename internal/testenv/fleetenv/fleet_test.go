@@ -55,6 +55,8 @@ type trial struct {
 	probe  *Prober
 	cancel context.CancelFunc
 	wait   func()
+	done   func() int // what tells that changes go through: their number
+	steps  int        // by which it must grow
 }
 
 // lease of the edges; long enough for a busy machine to renew in time.
@@ -72,12 +74,17 @@ func begin(t *testing.T, opts Options) *trial {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &trial{Fleet: f, t: t, began: time.Now(), pub: f.NewPublisher(), cancel: func() {}, wait: func() {}}
+	tr := &trial{Fleet: f, t: t, began: time.Now(), pub: f.NewPublisher(), cancel: func() {}, wait: func() {}, steps: 5}
+	tr.done = tr.pub.Done
 	t.Cleanup(tr.pub.Close)
 	if err := f.Start(tr.within(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	tr.note("the fleet is ready")
+	if opts.Bucket {
+		tr.steps = 1
+		return tr
+	}
 	tr.probe = f.Probe(2, 2*time.Millisecond)
 	t.Cleanup(func() { tr.probe.Stop() })
 	return tr
@@ -101,18 +108,18 @@ func (tr *trial) publish(clients int, pause time.Duration) {
 	tr.t.Cleanup(func() { cancel(); tr.wait() })
 }
 
-// alive waits for another few invalidations to be accepted and completed.
+// alive waits for another few invalidations to be accepted and completed, or for another deploy to succeed that began now, or before.
 func (tr *trial) alive() {
 	tr.t.Helper()
 	before := time.Now()
-	want := tr.pub.Done() + 5
-	for tr.pub.Done() < want {
-		if time.Since(before) > time.Minute {
+	want := tr.done() + tr.steps
+	for tr.done() < want {
+		if time.Since(before) > 2*time.Minute {
 			tr.t.Fatalf("nothing is completed any more:\n%s", tr.said())
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	tr.note("5 more invalidations completed within %v", time.Since(before).Round(time.Millisecond))
+	tr.note("%d more completed within %v", tr.steps, time.Since(before).Round(time.Millisecond))
 }
 
 // check ends the publishers and tests everything that must hold.

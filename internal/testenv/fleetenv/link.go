@@ -3,23 +3,53 @@
 package fleetenv
 
 import (
+	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// Link is a TCP way to one address that can be cut. Cut, it is a network that loses everything: connections stay open and nothing
+// Link is a TCP way to one address that can be cut, or be slow. Cut, it is a network that loses everything: connections stay open and nothing
 // passes; healed, it delivers what was under way, late, as TCP does after a partition.
 type Link struct {
 	listener net.Listener
 	to       string
 	work     sync.WaitGroup
+	ended    context.Context
+	end      context.CancelFunc
+	pace     atomic.Pointer[Pace]
 
 	// mu guards what follows; held for field access only.
 	mu    sync.Mutex
 	open  chan struct{} // closed while the link is whole
 	cut   bool
 	conns map[net.Conn]bool // nil when the link has ended
+}
+
+// Pace is how a slow link carries: each piece of what is sent waits at random up to Wait, and a share of Stalls of them at random up to Stall instead,
+// as TCP does that has to send a lost packet again and again. What comes after a piece waits with it.
+type Pace struct {
+	Wait, Stall time.Duration
+	Stalls      float64
+}
+
+// Slow makes the link slow, or, with the zero Pace, as quick as it was.
+func (l *Link) Slow(p Pace) { l.pace.Store(&p) }
+
+// dawdle waits as a piece must that is carried now.
+func (l *Link) dawdle() {
+	p := l.pace.Load()
+	if p == nil || p.Wait+p.Stall == 0 {
+		return
+	}
+	longest := p.Wait
+	if rand.Float64() < p.Stalls {
+		longest = p.Stall
+	}
+	_ = sleep(l.ended, rand.N(longest+1)) // cut short where the link ends
 }
 
 // NewLink listens on a free port of the loopback address and leads to another.
@@ -29,6 +59,7 @@ func NewLink(to string) (*Link, error) {
 		return nil, fmt.Errorf("open a link: %w", err)
 	}
 	l := &Link{listener: listener, to: to, open: make(chan struct{}), conns: map[net.Conn]bool{}}
+	l.ended, l.end = context.WithCancel(context.Background())
 	close(l.open)
 	l.work.Go(l.accept)
 	return l, nil
@@ -68,6 +99,7 @@ func (l *Link) Reset() {
 // Close ends the link.
 func (l *Link) Close() {
 	_ = l.listener.Close()
+	l.end()
 	l.Heal()
 	l.Reset()
 	l.mu.Lock()
@@ -135,6 +167,7 @@ func (l *Link) carry(to, from net.Conn) {
 	for {
 		n, err := from.Read(buf)
 		<-l.whole()
+		l.dawdle()
 		if n > 0 {
 			if _, err := to.Write(buf[:n]); err != nil {
 				break

@@ -34,6 +34,8 @@ type Process struct {
 	Dir   string // working directory
 	Ready string // URL that answers 200 when it is ready
 	args  []string
+	env   []string // beside this process' own
+	trust *secrets // of who answers Ready; nil for plain HTTP
 
 	// mu guards what follows; held for field access only.
 	mu     sync.Mutex
@@ -60,7 +62,7 @@ func (p *Process) Output() string {
 func (p *Process) Start() error {
 	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.Dir, p, p
-	cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	cmd.Env = append(append(os.Environ(), "NO_COLOR=1"), p.env...)
 	dieWithParent(cmd)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,7 +164,7 @@ func Disk(dir string) (total int64) {
 
 // Await waits until it is ready.
 func (p *Process) Await(ctx context.Context) error {
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := p.asker()
 	var last error
 	for {
 		if last = ask(ctx, client, p.Ready); last == nil {
@@ -175,6 +177,13 @@ func (p *Process) Await(ctx context.Context) error {
 			return fmt.Errorf("wait for %s: %w (%w); it said:\n%s", p.Name, err, last, p.Output())
 		}
 	}
+}
+
+// asker asks Ready, on a new connection each time.
+func (p *Process) asker() *http.Client {
+	transport := p.trust.transport()
+	transport.DisableKeepAlives = true
+	return &http.Client{Timeout: time.Second, Transport: transport}
 }
 
 // ask returns nil if url answers 200.

@@ -39,7 +39,7 @@ type change struct {
 
 // NewPublisher returns one; Close ends its connections.
 func (f *Fleet) NewPublisher() *Publisher {
-	return &Publisher{fleet: f, api: newAPI(), first: map[string]string{}}
+	return &Publisher{fleet: f, api: f.newAPI(), first: map[string]string{}}
 }
 
 // Close ends its connections.

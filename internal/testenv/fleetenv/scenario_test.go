@@ -146,9 +146,15 @@ func TestRandom(t *testing.T) {
 	tr := begin(t, Options{Controls: 3, Edges: 5})
 	tr.note("seed %d", *randomSeed)
 	tr.publish(3, 5*time.Millisecond)
-	rng := rand.New(rand.NewPCG(*randomSeed, 99))
-	for end := time.Now().Add(*randomFor); time.Now().Before(end); {
+	tr.suffer(rand.New(rand.NewPCG(*randomSeed, 99)), *randomFor, func() {})
+	tr.check()
+}
+
+// suffer is one fault after the other, for a time; also is called with each.
+func (tr *trial) suffer(rng *rand.Rand, d time.Duration, also func()) {
+	for end := time.Now().Add(d); time.Now().Before(end); {
 		heal := tr.fault(rng)
+		also()
 		time.Sleep(time.Duration(rng.Int64N(int64(gone))))
 		if rng.IntN(3) == 0 { // two at a time
 			also := tr.fault(rng)
@@ -161,7 +167,6 @@ func TestRandom(t *testing.T) {
 			tr.alive()
 		}
 	}
-	tr.check()
 }
 
 // fault does something bad, and returns what undoes it.
