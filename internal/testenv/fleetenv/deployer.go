@@ -26,7 +26,7 @@ type Deployer struct {
 	mu    sync.Mutex
 	exits map[int]int // by exit code; -1: killed
 	last  time.Duration
-	said  []string // by those that did not exit 0
+	said  []string           // by those that did not exit 0
 	kill  context.CancelFunc // of the deploy under way
 	doom  time.Duration      // after which the next one is killed; 0: not at all
 }

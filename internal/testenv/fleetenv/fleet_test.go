@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -16,11 +17,19 @@ import (
 
 // These lengthen the tests: go test ./internal/testenv/fleetenv -run TestRandom -timeout 0 -random 1h -seed 7
 var (
-	randomFor  = flag.Duration("random", 5*time.Second, "how long TestRandom goes on")
-	randomSeed = flag.Uint64("seed", 1, "of TestRandom's dice")
-	bulk       = flag.Int("bulk", 1000, "invalidations of TestManyUnderTraffic")
-	full       = flag.Bool("full", false, "every scenario at its full length")
+	randomFor     = flag.Duration("random", 5*time.Second, "how long TestRandom goes on")
+	randomSeed    = flag.Uint64("seed", 1, "of TestRandom's dice")
+	bulk          = flag.Int("bulk", 1000, "invalidations of TestManyUnderTraffic")
+	sitesFor      = flag.Duration("sites", 5*time.Second, "how long TestRandomSites goes on")
+	secureFor     = flag.Duration("secure", 0, "how long TestRandomSecure goes on")
+	slowFor       = flag.Duration("pace", time.Second, "how long each pace of TestSlowLinks goes on")
+	slowRandomFor = flag.Duration("slow", 0, "how long TestRandomSlow goes on")
+	configFor     = flag.Duration("config", 0, "how long TestRandomConfiguration goes on")
+	full          = flag.Bool("full", false, "every scenario at its full length")
 )
+
+// dice are of the seed that was given, and of one use of it.
+func dice(use uint64) *rand.Rand { return rand.New(rand.NewPCG(*randomSeed, use)) }
 
 // program is freshet, built once.
 var program string

@@ -43,9 +43,12 @@ func (o *Origin) Requests() int64 { return o.requests.Load() }
 // path is a page's.
 func path(n int) string { return "/p/" + strconv.Itoa(n) }
 
-// ServeHTTP answers "PAGE VERSION" and filling, so that a body is more than its head.
+// ServeHTTP answers "PAGE VERSION" and filling, so that a body is more than its head. Before /p/ there may be /vN, the path of a Configurer's origin.
 func (o *Origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.requests.Add(1)
+	if o.configured(w, r) {
+		return
+	}
 	n, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/p/"))
 	if err != nil || n < 0 || n >= Pages {
 		http.NotFound(w, r)
@@ -62,6 +65,25 @@ func (o *Origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.whole.Add(1)
 	w.Header().Set("Content-Type", "text/plain")
 	fmt.Fprintf(w, "%d %d %s\n", n, version, strings.Repeat("freshet ", 100))
+}
+
+// configured answers /vN/e/M and /vN/t/M with "config M N" and the X-Config header's number, and takes /vN from other paths.
+func (o *Origin) configured(w http.ResponseWriter, r *http.Request) bool {
+	version, path, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v"), "/")
+	if _, err := strconv.Atoi(version); err != nil || !ok {
+		return false
+	}
+	r.URL.Path = "/" + path
+	kind, number, _ := strings.Cut(path, "/")
+	if kind != "e" && kind != "t" {
+		return false
+	}
+	if kind == "e" {
+		w.Header().Set("Cache-Control", "max-age=86400")
+	}
+	w.Header().Set("Content-Type", "text/plain")
+	fmt.Fprintf(w, "config %s %s %s\n", number, version, r.Header.Get("X-Config"))
+	return true
 }
 
 // versionOf reads the version out of a page's body.

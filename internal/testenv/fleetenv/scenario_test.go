@@ -146,7 +146,7 @@ func TestRandom(t *testing.T) {
 	tr := begin(t, Options{Controls: 3, Edges: 5})
 	tr.note("seed %d", *randomSeed)
 	tr.publish(3, 5*time.Millisecond)
-	tr.suffer(rand.New(rand.NewPCG(*randomSeed, 99)), *randomFor, func() {})
+	tr.suffer(dice(99), *randomFor, func() {})
 	tr.check()
 }
 

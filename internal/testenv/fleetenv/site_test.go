@@ -4,17 +4,13 @@ package fleetenv
 
 import (
 	"context"
-	"flag"
 	"maps"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 )
-
-var sitesFor = flag.Duration("sites", 6*time.Second, "how long TestRandomSites goes on")
 
 // siteTrial is a trial whose publisher is the program.
 type siteTrial struct {
@@ -62,7 +58,7 @@ func (tr *siteTrial) keep(pause time.Duration) {
 	tr.stop, tr.stopped = stop, make(chan struct{})
 	go func() {
 		defer close(tr.stopped)
-		rng := rand.New(rand.NewPCG(*randomSeed, 5))
+		rng := dice(5)
 		for sleep(ctx, pause) == nil {
 			if err := tr.deployer.site.Change(rng); err != nil {
 				tr.t.Error(err)
@@ -85,7 +81,7 @@ func (tr *siteTrial) checkSite() {
 	<-tr.stopped
 	tr.HealAll()
 	tr.must(tr.AwaitAll(tr.within(time.Minute)))
-	tr.must(tr.deployer.site.Change(rand.New(rand.NewPCG(*randomSeed, 6))))
+	tr.must(tr.deployer.site.Change(dice(6)))
 	tr.deploy(deployWait)
 	if err := tr.CheckSite(tr.within(time.Minute), tr.deployer.site); err != nil {
 		t.Errorf("after the faults: %v", err)
@@ -152,7 +148,7 @@ func TestRandomSites(t *testing.T) {
 	tr := beginSite(t, Options{Controls: 3, Edges: 4})
 	tr.note("seed %d", *randomSeed)
 	tr.keep(time.Second)
-	rng := rand.New(rand.NewPCG(*randomSeed, 98))
+	rng := dice(98)
 	tr.suffer(rng, *sitesFor, func() {
 		if rng.IntN(4) == 0 {
 			after := time.Duration(rng.Int64N(int64(500 * time.Millisecond)))
