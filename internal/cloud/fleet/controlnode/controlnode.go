@@ -45,7 +45,7 @@ type Options struct {
 	Limits      control.Limits
 	Grace       time.Duration    // for requests under way, in Close; default 10 s
 	Random      io.Reader        // nil is crypto/rand
-	Now         func() time.Time // nil is time.Now
+	Now         func() time.Time // a clock with a monotonic part, whose wall clock may jump; nil is time.Now
 	Logger      *slog.Logger     // nil discards
 }
 
