@@ -4,6 +4,7 @@ package fleetenv
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -169,11 +170,25 @@ func (tr *trial) suffer(rng *rand.Rand, d time.Duration, also func()) {
 	}
 }
 
+// killAll kills control nodes at once, and returns what starts them again.
+func (tr *trial) killAll(nodes []*Control) (heal func()) {
+	var all sync.WaitGroup
+	for _, c := range nodes {
+		all.Go(c.Kill)
+	}
+	all.Wait()
+	return func() {
+		for _, c := range nodes {
+			tr.must(c.Start())
+		}
+	}
+}
+
 // fault does something bad, and returns what undoes it.
 func (tr *trial) fault(rng *rand.Rand) (heal func()) {
 	e, c, n := tr.Edges[rng.IntN(len(tr.Edges))], tr.Controls[rng.IntN(len(tr.Controls))], rng.IntN(len(tr.Controls))
 	again := func(p *Process) func() { return func() { tr.must(p.Start()) } }
-	switch rng.IntN(9) {
+	switch rng.IntN(11) {
 	case 0, 1:
 		tr.note("kill -9 of %s", e.Name)
 		e.Kill()
@@ -202,6 +217,12 @@ func (tr *trial) fault(rng *rand.Rand) (heal func()) {
 		tr.note("cut %s off from node %d", e.Name, n)
 		e.Links[n].Cut()
 		return e.Links[n].Heal
+	case 8:
+		tr.note("kill -9 of every control node but %s", c.Name)
+		return tr.killAll(slices.DeleteFunc(slices.Clone(tr.Controls), func(o *Control) bool { return o == c }))
+	case 9:
+		tr.note("kill -9 of every control node")
+		return tr.killAll(tr.Controls)
 	}
 	tr.note("end %s in order", e.Name)
 	tr.must(e.Terminate())

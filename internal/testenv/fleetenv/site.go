@@ -203,7 +203,7 @@ type told struct {
 	status int
 	key    string // of the page whose words these are
 	content
-	cache, age string
+	etag, cache, age string
 }
 
 // words are what put writes.
