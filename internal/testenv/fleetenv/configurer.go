@@ -118,7 +118,7 @@ func (c *Configurer) noteSeen(node int, now current, newest int) {
 		return
 	}
 	if now.number < newest {
-		c.faults = append(c.faults, fmt.Sprintf("control node %d says that configuration %d is Deployed, after %d was acknowledged", node+1, now.number, newest))
+		c.faults = append(c.faults, fmt.Sprintf("at %s control node %d says that configuration %d is Deployed, after %d was acknowledged", time.Now().Format("15:04:05.000"), node+1, now.number, newest))
 	}
 	c.floor = max(c.floor, now.number)
 }

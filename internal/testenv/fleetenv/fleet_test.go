@@ -107,7 +107,7 @@ func (tr *trial) within(d time.Duration) context.Context {
 
 func (tr *trial) note(format string, args ...any) {
 	tr.t.Helper()
-	tr.t.Logf("%6.2fs %s", time.Since(tr.began).Seconds(), fmt.Sprintf(format, args...))
+	tr.t.Logf("%s %6.2fs %s", time.Now().Format("15:04:05.000"), time.Since(tr.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
 // publish begins to publish without end.

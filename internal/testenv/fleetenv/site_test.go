@@ -131,6 +131,8 @@ func TestDeploys(t *testing.T) {
 	tr.Edges[0].Kill()
 	tr.Edges[1].Cut()
 	tr.alive()
+	tr.alive()
+	time.Sleep(500 * time.Millisecond) // for viewers of the edge that is cut off
 	tr.HealAll()
 	tr.must(tr.AwaitAll(tr.within(time.Minute)))
 	tr.note("kill -9 of %s", tr.Controls[0].Name)

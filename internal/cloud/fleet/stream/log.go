@@ -139,8 +139,10 @@ type streamInfo struct {
 		Count uint64 `json:"messages"`
 	} `json:"state"`
 	Cluster struct {
-		Replicas []struct { // the other nodes
-			Active time.Duration `json:"active"` // since the leader heard from it; 0 if it has not since it leads
+		Leader   string     `json:"leader"` // its name; "" where the node that answers knows none
+		Replicas []struct { // the nodes but for the one that answers; all of them where it knows no leader
+			Name   string        `json:"name"`
+			Active time.Duration `json:"active"` // since the node that answers heard from it; 0 if it has not since it leads, or at all
 		} `json:"replicas"`
 	} `json:"cluster"`
 }
@@ -152,16 +154,24 @@ const contact = 2500 * time.Millisecond
 // errAlone: it may be that another node leads by now, and has newer entries.
 var errAlone = fmt.Errorf("%w: the leader has not heard from a majority of the nodes", errAgain)
 
-// led says whether the leader that answered leads beyond doubt. One that was stopped, or is cut off, goes on answering until it knows better: what was
-// acknowledged by its successor would seem not to exist.
+// led says whether a leader answered, and leads beyond doubt. One that was stopped, or is cut off, goes on answering until it knows better, and a node
+// that knows of no leader answers by itself (server.jsStreamInfoRequest, nats-server 2.15, read 2026-11): what was acknowledged by the leader of the others
+// would seem not to exist. A leader that was just elected has heard from those who voted for it.
 func (i streamInfo) led() bool {
+	others := i.Cluster.Replicas
+	if len(others) == 0 {
+		return true
+	}
 	heard := 1 // itself
-	for _, r := range i.Cluster.Replicas {
-		if r.Active < contact {
+	for _, r := range others {
+		if r.Name == i.Cluster.Leader {
+			return false // it is not the leader that answered
+		}
+		if 0 < r.Active && r.Active < contact {
 			heard++
 		}
 	}
-	return 2*heard > len(i.Cluster.Replicas)+1
+	return i.Cluster.Leader != "" && 2*heard > len(others)+1
 }
 
 // bounds asks the leader once.
