@@ -208,12 +208,6 @@ func (c *Configurer) count(ctx context.Context, err error) {
 	c.counts[err.Error()]++
 }
 
-func (c *Configurer) fault(format string, args ...any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.faults = append(c.faults, fmt.Sprintf(format, args...))
-}
-
 // view asks one edge for what is missing, and holds the answer against what was Deployed: for an edge that was seen to have a lease afterwards, since without one
 // it may have been given up.
 func (c *Configurer) view(ctx context.Context, e *Edge) {

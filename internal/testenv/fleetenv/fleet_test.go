@@ -15,16 +15,17 @@ import (
 	"time"
 )
 
-// These lengthen the tests: go test ./internal/testenv/fleetenv -run TestRandom -timeout 0 -random 1h -seed 7
+// These lengthen the tests: go test ./internal/testenv/fleetenv -run 'TestRandom$' -timeout 0 -random 1h -seed 7
 var (
 	randomFor     = flag.Duration("random", 5*time.Second, "how long TestRandom goes on")
-	randomSeed    = flag.Uint64("seed", 1, "of TestRandom's dice")
+	randomSeed    = flag.Uint64("seed", 1, "of the dice of TestRandom and its like")
 	bulk          = flag.Int("bulk", 1000, "invalidations of TestManyUnderTraffic")
-	sitesFor      = flag.Duration("sites", 5*time.Second, "how long TestRandomSites goes on")
+	sitesFor      = flag.Duration("sites", 0, "how long TestRandomSites goes on; with an even seed, with certificates and keys")
 	secureFor     = flag.Duration("secure", 0, "how long TestRandomSecure goes on")
 	slowFor       = flag.Duration("pace", time.Second, "how long each pace of TestSlowLinks goes on")
 	slowRandomFor = flag.Duration("slow", 0, "how long TestRandomSlow goes on")
 	configFor     = flag.Duration("config", 0, "how long TestRandomConfiguration goes on")
+	controls      = flag.Int("controls", 3, "control nodes of TestRandomSites: 1 or 3")
 	full          = flag.Bool("full", false, "every scenario at its full length")
 )
 

@@ -147,7 +147,10 @@ func TestDeploys(t *testing.T) {
 
 // A random mixture of everything, and of deploys that are killed.
 func TestRandomSites(t *testing.T) {
-	tr := beginSite(t, Options{Controls: 3, Edges: 4})
+	if *sitesFor == 0 {
+		t.Skip("TestDeploys does for a short run; -sites 10m")
+	}
+	tr := beginSite(t, Options{Controls: *controls, Edges: 4, Secure: *randomSeed%2 == 0})
 	tr.note("seed %d", *randomSeed)
 	tr.keep(time.Second)
 	rng := dice(98)
