@@ -149,6 +149,7 @@ func (s *Server) listen(ctx context.Context) (err error) {
 type state struct {
 	server   *control.Server
 	follower *fleet.Follower
+	ready    chan struct{} // closed once it is the Server's: who the members are is known from then on
 }
 
 // open opens the view, from the newest snapshot where there is none, and catches up with the log as far as that can be done now.
@@ -159,7 +160,7 @@ func (s *Server) open(ctx context.Context) error {
 			return err
 		}
 	}
-	one := &state{}
+	one := &state{ready: make(chan struct{})}
 	var err error
 	one.server, err = control.Open(path, nil, control.Options{
 		Credentials: s.opts.Credentials, Now: s.opts.Now, Rand: s.opts.Random, Logger: s.opts.Logger, Limits: s.opts.Limits,
@@ -167,7 +168,7 @@ func (s *Server) open(ctx context.Context) error {
 		CheckConfig: tenants.Check,
 		Log:         s.engine, Sync: func(ctx context.Context) error { return one.follower.Sync(ctx) },
 		Confirm:   s.confirm.wait,
-		Completed: s.completed, Changed: s.controller.Changed,
+		Completed: func(ctx context.Context, sequence uint64) (uint64, error) { return s.completed(ctx, one, sequence) }, Changed: s.controller.Changed,
 	})
 	if err != nil {
 		return err
@@ -176,6 +177,7 @@ func (s *Server) open(ctx context.Context) error {
 		return one.server.Apply(e.Sequence, control.Content(e))
 	})
 	s.state.Store(one)
+	close(one.ready)
 	s.controller.Changed()
 	return s.sameLog(ctx, path, one.server.Applied())
 }
@@ -235,10 +237,16 @@ func (s *Server) renew(ctx context.Context) error {
 	return s.open(ctx)
 }
 
-// completed waits until every edge has applied the log through sequence, and says how far they are.
-func (s *Server) completed(ctx context.Context, sequence uint64) (uint64, error) {
+// completed waits until every edge has applied the log through sequence, and says how far they are. A view asks as soon as it is open, for what it finds in
+// progress; before it is in place nobody knows of any members, and there would be nobody to wait for.
+func (s *Server) completed(ctx context.Context, one *state, sequence uint64) (uint64, error) {
+	select {
+	case <-one.ready:
+	case <-ctx.Done():
+		return 0, fmt.Errorf("wait for the view: %w", ctx.Err())
+	}
 	began := s.opts.Now()
-	through, err := s.controller.Completed(ctx, sequence, func() uint64 { return s.server().Applied() })
+	through, err := s.controller.Completed(ctx, sequence, one.server.Applied)
 	if err == nil {
 		s.took.observe(s.opts.Now().Sub(began).Seconds())
 	}
