@@ -234,6 +234,7 @@ func (c *Configurer) view(ctx context.Context, e *Edge) {
 // carriedOut is what an answer says of the configuration that made it. Where the distribution was disabled it says no more.
 type carriedOut struct {
 	disabled           bool
+	first              bool // it is the one that the distribution was made with: the origin's own answer, and no number
 	status             int
 	page, path, header int // numbers of the configurations that named the page, the origin's path, and the header
 	cache              string
@@ -254,7 +255,9 @@ func (c *Configurer) seen(ctx context.Context, client *http.Client, e *Edge, pat
 		return got, kind(err)
 	}
 	got.status, got.cache = resp.StatusCode, resp.Header.Get("X-Cache")
-	if got.disabled = strings.Contains(string(body), "distribution is disabled"); got.disabled {
+	got.disabled = strings.Contains(string(body), "distribution is disabled")
+	got.first = strings.HasPrefix(string(body), "404 page not found")
+	if got.disabled || got.first {
 		return got, nil
 	}
 	if _, err := fmt.Sscanf(string(body), "config %d %d %d", &got.page, &got.path, &got.header); err != nil {
@@ -277,10 +280,10 @@ func (c *Configurer) judge(e *Edge, got carriedOut, floor int, began time.Time) 
 		c.faults = append(c.faults, fmt.Sprintf("%s: disabled, while no configuration of %d to %d was", at, floor, c.tried))
 		return
 	}
-	if got.page != got.path || got.page != got.header || got.status != statusOf(got.page) {
+	if !got.first && (got.page != got.path || got.page != got.header || got.status != statusOf(got.page)) {
 		c.faults = append(c.faults, at+": a mixture of configurations")
 	}
-	if !enabledIn(got.page) {
+	if !got.first && !enabledIn(got.page) {
 		c.faults = append(c.faults, at+": that configuration is disabled")
 	}
 	if got.page < floor {
