@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/freshet/freshet/internal/crash"
@@ -19,8 +20,7 @@ type place struct {
 	viewers []remote.Viewer // by distribution; nil for one that is not asked
 	asked   []check
 	due     []check // what is left to be proved: at first all that is asked
-	stale   []Stale // of the last visit that had answers
-	unasked error   // why the first visit had none; nil where it had
+	unasked error   // why it gave no answers; nil where it did
 }
 
 func newPlace(edge string, asked []check) *place { return &place{edge: edge, asked: asked, due: asked} }
@@ -176,14 +176,13 @@ func (e *Engine) call(ctx context.Context, p *place, jobs int, progress *counter
 		own, cancel = context.WithTimeout(ctx, e.opts.Wait)
 		defer cancel()
 	}
-	due, stale, err := e.ask(own, p, jobs, progress)
+	err := e.ask(own, p, jobs, progress)
 	var mistake *crash.Error
 	switch {
 	case err == nil:
-		p.due, p.stale = due, stale
 	case ctx.Err() != nil || errors.As(err, &mistake) || p.edge == "" && !errors.Is(err, remote.ErrUnreachable):
 		return err
-	case len(p.stale) == 0: // else it has been seen to be stale, and that stands
+	case !slices.ContainsFunc(p.due, func(c check) bool { return c.gaveOld }): // that would stand
 		p.unasked = err
 	}
 	return nil
@@ -193,37 +192,55 @@ func (e *Engine) call(ctx context.Context, p *place, jobs int, progress *counter
 // has none to give is not to hold up the run: it is told of.
 const edgePatience = 30 * time.Second
 
-// ask puts what is due to p. It returns what is stale, in its order, as checks and
-// in words; an edge without a whole answer is an error.
-func (e *Engine) ask(ctx context.Context, p *place, jobs int, progress *counter) (due []check, stale []Stale, err error) {
+// ask puts what is due to p, and leaves due what is not proved. An error says that
+// not everything was answered.
+func (e *Engine) ask(ctx context.Context, p *place, jobs int, progress *counter) error {
 	g, ctx := crash.WithContext(ctx)
 	g.SetLimit(jobs)
-	why := make([]string, len(p.due))
+	answers := make([]*remote.Answer, len(p.due))
 	for i, c := range p.due {
 		g.Go(func() error {
 			answer, err := e.question(ctx, p, c, progress)
+			if err == nil && p.edge != "" && c.judge(answer) != "" {
+				err = c.alien(answer)
+			}
 			if err != nil {
 				return err
 			}
-			if why[i] = c.judge(answer); why[i] != "" && p.edge != "" {
-				if err := c.alien(answer); err != nil {
-					return err
-				}
-			}
+			answers[i] = &answer
 			progress.done(1, 0)
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, nil, err
+	err := g.Wait()
+	p.judge(answers)
+	return err
+}
+
+// judge notes what is wrong with the answers to what is due at p; of a check
+// without one, nil, that stands which was found before.
+func (p *place) judge(answers []*remote.Answer) {
+	was := p.due
+	p.due = nil
+	for i, c := range was {
+		if a := answers[i]; a != nil {
+			if c.wrong, c.gaveOld = c.judge(*a), c.isOld(*a); c.wrong == "" {
+				continue
+			}
+		}
+		p.due = append(p.due, c)
 	}
-	for i, w := range why {
-		if c := p.due[i]; w != "" {
-			due = append(due, c)
-			stale = append(stale, Stale{p.edge, e.opts.Distributions[c.on].ID, e.opts.Distributions[c.on].Viewer.String(), c.path, w})
+}
+
+// stale is what is wrong with p's last answers.
+func (e *Engine) stale(p *place) []Stale {
+	var out []Stale
+	for _, c := range p.due {
+		if d := e.opts.Distributions[c.on]; p.unasked == nil && c.wrong != "" {
+			out = append(out, Stale{p.edge, d.ID, d.Viewer.String(), c.path, c.wrong})
 		}
 	}
-	return due, stale, nil
+	return out
 }
 
 // question asks for one URL, again where that fails for the moment.

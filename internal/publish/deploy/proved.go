@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -11,7 +12,7 @@ type FleetVerification struct {
 	Edges    int       // that answer from their caches
 	Proved   int       // of these, those that gave the new version and nothing else
 	Nameless int       // those that say no address, and were not asked
-	Unasked  []Unasked // those that gave no answer, in the fleet's order
+	Unasked  []Unasked // those that gave no answer, by name
 	Unread   string    // why nobody knows which edges there are, "" where somebody does
 }
 
@@ -19,7 +20,7 @@ type FleetVerification struct {
 type Unasked struct{ Edge, Why string }
 
 // verification is what has been seen at all places.
-func (r round) verification(of int) Verification {
+func (e *Engine) verification(r round, of int) Verification {
 	v := Verification{Of: of}
 	if r.fleet != nil {
 		known := *r.fleet
@@ -27,6 +28,7 @@ func (r round) verification(of int) Verification {
 		v.Fleet = &known
 	}
 	for _, p := range r.places {
+		stale := e.stale(p)
 		switch {
 		case p.unasked != nil && p.edge == "":
 			v.Unseen = p.unasked.Error()
@@ -34,11 +36,14 @@ func (r round) verification(of int) Verification {
 		case p.unasked != nil:
 			v.Fleet.Unasked = append(v.Fleet.Unasked, Unasked{p.edge, p.unasked.Error()})
 			continue
-		case p.edge != "" && len(p.stale) == 0:
+		case p.edge != "" && len(stale) == 0:
 			v.Fleet.Proved++
 		}
 		v.Checked = max(v.Checked, len(p.asked))
-		v.Stale = append(v.Stale, p.stale...)
+		v.Stale = append(v.Stale, stale...)
+	}
+	if v.Fleet != nil {
+		slices.SortStableFunc(v.Fleet.Unasked, func(a, b Unasked) int { return cmp.Compare(a.Edge, b.Edge) })
 	}
 	return v
 }

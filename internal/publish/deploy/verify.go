@@ -55,6 +55,9 @@ type check struct {
 	// oldCache is a Cache-Control that must not be answered any more, "" for
 	// none.
 	oldCache string
+
+	wrong   string // about the last answer; "" for nothing, and where there was none
+	gaveOld bool   // the last answer was what nobody may get any more
 }
 
 // checks lists what the edges must prove for p: every URL that changes,
@@ -143,15 +146,15 @@ func (e *Engine) verify(ctx context.Context, p plan.Plan, live release.State) (V
 		return Verification{Of: len(all)}, err
 	}
 	err = e.visit(ctx, r.places)
-	v := r.verification(len(all))
+	v := e.verification(r, len(all))
 	if err != nil {
 		return v, err
 	}
 	if len(v.Stale) > 0 {
-		if err := e.purgeAgain(ctx, p, r.places, v.Stale); err != nil {
+		if err := e.purgeAgain(ctx, p, r.places, v); err != nil {
 			return v, err
 		}
-		v = r.verification(len(all))
+		v = e.verification(r, len(all))
 	}
 	for _, line := range v.Unproved() {
 		e.report.send(Event{Stage: StageVerify, Note: line})
@@ -167,11 +170,11 @@ func (e *Engine) verify(ctx context.Context, p plan.Plan, live release.State) (V
 
 // purgeAgain invalidates the stale URLs once more, under a reference of its
 // own, and asks for them again where they were.
-func (e *Engine) purgeAgain(ctx context.Context, p plan.Plan, places []*place, failed []Stale) error {
-	e.report.send(Event{Stage: StageVerify, Note: fmt.Sprintf("%d URLs are not fresh%s; purging them once more", urls(failed), at(failed))})
+func (e *Engine) purgeAgain(ctx context.Context, p plan.Plan, places []*place, seen Verification) error {
+	e.report.send(Event{Stage: StageVerify, Note: fmt.Sprintf("%d of %d URLs are not fresh%s; purging them once more", urls(seen.Stale), seen.Checked, at(seen.Stale))})
 	var purges []plan.Purge
 	for on, d := range e.opts.Distributions[:min(len(e.opts.Distributions), len(p.Purges))] {
-		purges = append(purges, plan.Purge{Distribution: d.ID, Cover: covering(p.Purges[on].Cover, d.ID, failed)})
+		purges = append(purges, plan.Purge{Distribution: d.ID, Cover: covering(p.Purges[on].Cover, d.ID, seen.Stale)})
 	}
 	subs, err := e.invalidateAll(ctx, p.Release+"-again", purges)
 	if err != nil || len(subs) == 0 {
@@ -179,7 +182,7 @@ func (e *Engine) purgeAgain(ctx context.Context, p plan.Plan, places []*place, f
 	}
 	var again []*place
 	for _, one := range places {
-		if len(one.stale) > 0 {
+		if len(e.stale(one)) > 0 {
 			again = append(again, one)
 		}
 	}
