@@ -229,6 +229,7 @@ func TestTheSitesNameLeadsNowhere(t *testing.T) {
 func TestWhatAnEdgeMayCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2)
+		f.opts.Wait = time.Hour
 		f.opts.Distributions[0].At = func(string) (remote.Viewer, error) { return mute{}, nil }
 		f.write(blog())
 		began := time.Now()
