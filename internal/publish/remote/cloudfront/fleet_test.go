@@ -1,6 +1,7 @@
 package cloudfront_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -52,6 +53,16 @@ func TestFleet(t *testing.T) {
 				t.Errorf("asked for %s; got, want:\n%s", path, diff)
 			}
 		})
+	}
+}
+
+// AWS is not asked: no request is made that the ended context would break off.
+func TestAWSIsNoFleet(t *testing.T) {
+	isolate(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if f, err := openAt(t, "").Fleet(ctx); f != nil || err != nil {
+		t.Errorf("got %+v, %v, want neither", f, err)
 	}
 }
 
