@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,7 +78,7 @@ func (e *Engine) round(ctx context.Context, all []check) (round, error) {
 	var edges []remote.FleetEdge
 	edges, r.fleet = serving(state)
 	for n, edge := range edges {
-		one := newPlace(edge.Name, sample(all, perEdge(len(edges)), n, len(edges)))
+		one := newPlace(cmp.Or(edge.Name, edge.Address), sample(all, perEdge(len(edges)), n, len(edges)))
 		one.viewers, one.unasked = e.viewersAt(edge.Address)
 		r.places = append(r.places, one)
 	}
@@ -99,10 +100,14 @@ func (e *Engine) readFleet(ctx context.Context) (f *remote.Fleet, err error) {
 func serving(f *remote.Fleet) ([]remote.FleetEdge, *FleetVerification) {
 	v := &FleetVerification{}
 	var out []remote.FleetEdge
+	type lives struct{ name, address string }
+	seen := map[lives]bool{}
 	for _, edge := range f.Edges {
-		if edge.State != remote.Serving {
-			continue // it has nothing, or asks the origin for everything
+		is := lives{edge.Name, edge.Address}
+		if edge.State != remote.Serving || edge.Address != "" && seen[is] {
+			continue // it has nothing, asks the origin for everything, or has just been restarted
 		}
+		seen[is] = true
 		v.Edges++
 		u, err := url.Parse(edge.Address)
 		switch {
@@ -142,9 +147,9 @@ func (e *Engine) visit(ctx context.Context, places []*place) error {
 	for _, p := range places {
 		if p.unasked == nil {
 			progress.event.Total += len(p.due)
-		}
-		if p.edge != "" {
-			progress.event.Edges++
+			if p.edge != "" {
+				progress.event.Edges++
+			}
 		}
 	}
 	progress.note("")
@@ -271,7 +276,7 @@ func (c check) alien(a remote.Answer) error {
 	case a.Cache == "": // an edge says in every answer where it comes from; fact sheet 6
 		return fmt.Errorf("what answers at its address is no edge of the fleet (status %d, no X-Cache)", a.Status)
 	case a.Plain && (a.Status == http.StatusMovedPermanently || a.Status == http.StatusForbidden):
-		// fact sheet 4, ViewerProtocolPolicy: redirect-to-https answers 301, https-only 403
+		// fact sheet 5.3, ViewerProtocolPolicy: redirect-to-https answers 301, https-only 403
 		return fmt.Errorf("viewers come with TLS, and its address has none (status %d)", a.Status)
 	}
 	return nil

@@ -30,6 +30,10 @@ func TestWhichEdgesAreAsked(t *testing.T) {
 		}}, []string{"a"}, FleetVerification{Edges: 1}},
 		{"one says no address", remote.Fleet{Edges: []remote.FleetEdge{edge("a", "serving", ""), edge("b", "serving", "https://b.example")}},
 			[]string{"b"}, FleetVerification{Edges: 2, Nameless: 1}},
+		{"one that was killed a moment ago is back", remote.Fleet{Edges: []remote.FleetEdge{
+			edge("a", "serving", "https://a.example"), edge("a", "serving", "https://a.example"), edge("a", "serving", "https://other.example"),
+		}}, []string{"a", "a"}, FleetVerification{Edges: 2}},
+		{"two say neither name nor address", remote.Fleet{Edges: []remote.FleetEdge{edge("", "serving", ""), edge("", "serving", "")}}, nil, FleetVerification{Edges: 2, Nameless: 2}},
 		{"a loopback address of another machine", remote.Fleet{Edges: []remote.FleetEdge{
 			edge("a", "serving", "http://127.0.0.1:8080"), edge("b", "serving", "http://[::1]:80"), edge("c", "serving", "http://localhost"), edge("d", "serving", "http://127.example"),
 		}}, []string{"d"}, FleetVerification{Edges: 4, Unasked: []Unasked{
