@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/internal/cloud/edge/disk"
+	"github.com/freshet/freshet/internal/cloud/edge/front"
 	"github.com/freshet/freshet/internal/cloud/edge/purge"
 )
 
@@ -143,6 +144,22 @@ func (e *Edge) SetConfig(cfg Config) error {
 	e.dist.Store(d)
 	return nil
 }
+
+// Configured is an edge that answers by one configuration, also when SetConfig has given it another: who routes requests by what that configuration
+// says has none answered by two.
+type Configured struct {
+	edge *Edge
+	dist *distribution
+}
+
+// Configured is e with its present configuration.
+func (e *Edge) Configured() *Configured { return &Configured{e, e.dist.Load()} }
+
+// Hit is Edge.Hit.
+func (c *Configured) Hit(rq *front.Request, resp *front.Response) bool { return c.edge.hit(c.dist, rq, resp) }
+
+// ServeHTTP is Edge.ServeHTTP.
+func (c *Configured) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.edge.serve(c.dist, w, r) }
 
 // Invalidate applies one batch of invalidation items: paths, prefixes with a trailing "*", and "#" tags.
 // When it returns, no request that begins later is answered with what the items cover.

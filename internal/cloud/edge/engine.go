@@ -81,7 +81,7 @@ func wantHTTPS(b *behavior, rq *request) *answer {
 
 // respond answers a request, with the error page where the distribution has one.
 func (e *Edge) respond(ctx context.Context, rq *request) (*answer, error) {
-	d := e.dist.Load()
+	d := rq.dist
 	if d.rules.demands != nil {
 		rq.wants = d.rules.demands(rq.header)
 	}

@@ -30,6 +30,8 @@ type request struct {
 	fenced bool   // it began without a valid lease: see fence.go
 	after  uint64 // with fenced: the newest flight when the request began
 
+	dist *distribution // the configuration by which it is answered
+
 	borrowed bool // path and query are valid only until the request is answered
 }
 

@@ -23,10 +23,14 @@ const statusTooLarge = 494
 
 // ServeHTTP answers one viewer's request. It takes the path from RequestURI, byte for byte, so put no ServeMux before it.
 // A response that cannot be completed ends with panic(http.ErrAbortHandler), which net/http turns into a closed connection.
-func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.serve(e.dist.Load(), w, r) }
+
+// serve answers by one configuration, whatever SetConfig does meanwhile.
+func (e *Edge) serve(d *distribution, w http.ResponseWriter, r *http.Request) {
 	rq, a := e.admit(r)
+	rq.dist = d
 	if a == nil {
-		if e.dist.Load().rules.interim && !rq.http10 {
+		if d.rules.interim && !rq.http10 {
 			rq.early = interimWriter(w)
 		}
 		var err error
@@ -138,7 +142,7 @@ func (e *Edge) send(ctx context.Context, w http.ResponseWriter, rq *request, a *
 	e.setHeaders(h, rq, a)
 	status, part := a.status, span{0, a.length}
 	if status == http.StatusOK && (rq.method == http.MethodGet || rq.method == http.MethodHead) {
-		if notModified(rq.header, e.dist.Load().rules.validators(a.header)) {
+		if notModified(rq.header, rq.dist.rules.validators(a.header)) {
 			status = http.StatusNotModified
 			delete(h, "Content-Length")
 			delete(h, "Content-Type")
@@ -177,8 +181,7 @@ func (e *Edge) setHeaders(h http.Header, rq *request, a *answer) {
 	if _, typed := h["Content-Type"]; !typed {
 		h["Content-Type"] = nil // or net/http would guess one
 	}
-	d := e.dist.Load()
-	d.rules.sign(h, d, &e.opts, rq, a)
+	rq.dist.rules.sign(h, rq.dist, &e.opts, rq, a)
 	e.shape(h, rq, a)
 	if a.close {
 		h["Connection"] = []string{"close"}

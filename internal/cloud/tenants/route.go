@@ -33,7 +33,7 @@ type routes struct {
 
 // route leads to one distribution; the zero value to none.
 type route struct {
-	edge    *edge.Edge
+	edge    *edge.Configured // by the configuration that the route is of, so that no request sees two
 	enabled bool
 }
 
@@ -41,16 +41,16 @@ type route struct {
 func (t *Tenants) route() {
 	now := &routes{}
 	if t.first != nil {
-		now.other = route{t.first.edge, t.first.enabled}
+		now.other = route{t.first.edge.Configured(), t.first.enabled}
 	}
 	if len(t.byID) > 1 {
 		now.hosts = make(map[string]route, len(t.hosts))
 		for host, one := range t.hosts {
-			now.hosts[host] = route{one.edge, one.enabled}
+			now.hosts[host] = route{one.edge.Configured(), one.enabled}
 		}
 	} else {
 		for _, one := range t.byID {
-			now.other = route{one.edge, one.enabled}
+			now.other = route{one.edge.Configured(), one.enabled}
 		}
 	}
 	t.routes.Store(now)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -85,6 +86,33 @@ func (r *rig) want(host, path string, status int, body string) {
 	if got := strings.TrimSpace(w.Body.String()); w.Code != status || body != "" && got != body {
 		r.t.Errorf("GET %s%s = %d %q, want %d %q", host, path, w.Code, got, status, body)
 	}
+}
+
+// While one configuration takes the place of another, a request is routed and answered by the same one.
+func TestNoRequestSeesTwoConfigurations(t *testing.T) {
+	r := newRig(t, Options{})
+	on, off := config("one"), config("two")
+	off.Enabled = false
+	r.configure("E1", on)
+	ctx, stop := context.WithCancel(t.Context())
+	var viewers sync.WaitGroup
+	for i := range 4 {
+		viewers.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				w := httptest.NewRecorder()
+				r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, fmt.Sprintf("/%d/%d", i, n), nil))
+				if strings.HasPrefix(w.Body.String(), "two") {
+					t.Errorf("the distribution answers with %q, of a configuration that is disabled", w.Body)
+				}
+			}
+		})
+	}
+	for range 500 {
+		r.configure("E1", off)
+		r.configure("E1", on)
+	}
+	stop()
+	viewers.Wait()
 }
 
 func TestNames(t *testing.T) {
