@@ -36,7 +36,9 @@ type Configurer struct {
 
 // NewConfigurer returns one; Stop ends it.
 func (f *Fleet) NewConfigurer() *Configurer {
-	return &Configurer{fleet: f, api: f.newAPI(), end: func() {}, acked: map[int]string{}, versions: map[int]string{}, counts: map[string]int{}}
+	api := f.newAPI()
+	api.client.Timeout = 1500 * time.Millisecond // longer than a change takes while there is a leader; then another node is asked
+	return &Configurer{fleet: f, api: api, end: func() {}, acked: map[int]string{}, versions: map[int]string{}, counts: map[string]int{}}
 }
 
 // configXML has its number in the comment, an alias, the origin's path and a header for it, what caches of /t/ keep, and the page for what is missing.

@@ -4,12 +4,15 @@ package fleetenv
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,12 +43,25 @@ func TestMain(m *testing.M) {
 	os.Exit(withProgram(m))
 }
 
+// atOnce is how many fleets there are at a time, unless -parallel says otherwise: each uses less than half a processor, and waits for most of its time.
+const atOnce = 3
+
+// together lets fleets run beside each other on a machine with few processors too.
+func together() error {
+	given := runtime.GOMAXPROCS(0) > atOnce
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(atOnce))
+}
+
 func withProgram(m *testing.M) int {
 	if testing.Short() {
 		return m.Run()
 	}
 	dir, err := os.MkdirTemp("", "freshet-proof-")
-	if err == nil {
+	if err = errors.Join(err, together()); err == nil {
 		defer os.RemoveAll(dir)
 		program, err = Build(context.Background(), dir)
 	}

@@ -15,9 +15,8 @@ func TestSecure(t *testing.T) {
 	tr.unsigned()
 	killed, cut, refused := tr.Edges[0], tr.Edges[1], tr.Edges[3]
 
-	tr.note("kill -9 of %s and %s, cut %s off", killed.Name, tr.Controls[0].Name, cut.Name)
+	tr.note("kill -9 of %s, cut %s off", killed.Name, cut.Name)
 	killed.Kill()
-	tr.Controls[0].Kill()
 	cut.Cut()
 	time.Sleep(lease)
 	cut.Fenced.Store(true)
@@ -26,6 +25,10 @@ func TestSecure(t *testing.T) {
 	tr.HealAll()
 	tr.must(tr.AwaitAll(tr.within(time.Minute)))
 	tr.alive()
+	tr.note("kill -9 of %s", tr.Controls[0].Name)
+	tr.Controls[0].Kill()
+	tr.alive()
+	tr.must(tr.AwaitAll(tr.within(time.Minute)))
 	if *full {
 		tr.note("cut %s off from the other nodes", tr.Controls[1].Name)
 		tr.Isolate(1)
