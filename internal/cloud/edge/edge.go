@@ -156,7 +156,9 @@ type Configured struct {
 func (e *Edge) Configured() *Configured { return &Configured{e, e.dist.Load()} }
 
 // Hit is Edge.Hit.
-func (c *Configured) Hit(rq *front.Request, resp *front.Response) bool { return c.edge.hit(c.dist, rq, resp) }
+func (c *Configured) Hit(rq *front.Request, resp *front.Response) bool {
+	return c.edge.hit(c.dist, rq, resp)
+}
 
 // ServeHTTP is Edge.ServeHTTP.
 func (c *Configured) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.edge.serve(c.dist, w, r) }

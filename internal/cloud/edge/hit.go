@@ -19,7 +19,9 @@ var _ front.Engine = (*Edge)(nil)
 // Hit answers rq if, by CloudFront's rules, a fresh object that nothing covers is the whole answer; ServeHTTP answers the rest.
 // The answer is the one that ServeHTTP would give: the decisions are made by the same code, and the header lines
 // are those that net/http would write, made once per object and configuration.
-func (e *Edge) Hit(rq *front.Request, resp *front.Response) bool { return e.hit(e.dist.Load(), rq, resp) }
+func (e *Edge) Hit(rq *front.Request, resp *front.Response) bool {
+	return e.hit(e.dist.Load(), rq, resp)
+}
 
 func (e *Edge) hit(d *distribution, rq *front.Request, resp *front.Response) bool {
 	if d.Rules != CloudFront {
