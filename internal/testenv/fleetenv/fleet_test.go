@@ -111,7 +111,7 @@ func begin(t *testing.T, opts Options) *trial {
 		tr.steps = 1
 		return tr
 	}
-	tr.probe = f.Probe(2, 2*time.Millisecond)
+	tr.probe = f.Probe(2, 4*time.Millisecond)
 	t.Cleanup(func() { tr.probe.Stop() })
 	return tr
 }
