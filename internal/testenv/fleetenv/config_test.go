@@ -3,9 +3,6 @@
 package fleetenv
 
 import (
-	"maps"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -88,13 +85,7 @@ func (tr *trial) checkConfiguration(c *Configurer) {
 	if err := c.CheckAlias(tr.within(time.Minute), c.Newest()); err != nil {
 		t.Error(err)
 	}
-	for _, what := range slices.Sorted(maps.Keys(counts)) {
-		tr.note("%6d × %s", counts[what], what)
-		if strings.Contains(what, "status 5") && !strings.Contains(what, "get: ") && !strings.Contains(what, "update: ") &&
-			!slices.ContainsFunc(starting, func(s string) bool { return strings.Contains(what, s) }) {
-			t.Errorf("an answer that no fault explains: %s", what)
-		}
-	}
+	tr.explain(counts)
 	for _, what := range []string{"acknowledged", "seen", "update: status 412", "update: status 412, of a version that was replaced"} {
 		if counts[what] == 0 {
 			t.Errorf("nothing was %q: the test tests little", what)

@@ -160,9 +160,7 @@ func (tr *trial) check() {
 	err := tr.Check(tr.within(time.Minute), tr.pub)
 	found := tr.probe.So()
 	tr.note("%d invalidations; %d answers, %d of them hits, %d while fenced; the origin was asked %d times", tr.pub.Accepted(), found.Answers, found.Hits, found.Fenced, tr.Origin.Requests())
-	for _, what := range slices.Sorted(maps.Keys(found.Errors)) {
-		tr.note("%6d × %s", found.Errors[what], what)
-	}
+	tr.explain(found.Errors)
 	for _, v := range found.Violations[:min(len(found.Violations), 20)] {
 		tr.t.Errorf("VIOLATION: %s", v)
 	}
@@ -174,6 +172,24 @@ func (tr *trial) check() {
 	}
 	if tr.t.Failed() {
 		tr.t.Log(tr.said())
+	}
+}
+
+// starting is what an edge says that has been started and has not joined. Nothing else may be answered with 5xx: docs/fleet.md, "What is promised".
+var starting = []string{"not joined its fleet", "the edge is starting"}
+
+// explain notes what was not answered as it should, and fails for what no fault explains: an edge answers 5xx only until it has joined.
+func (tr *trial) explain(counts map[string]int) {
+	tr.t.Helper()
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		tr.note("%6d × %s", counts[what], what)
+		if strings.Contains(what, "no page has") {
+			tr.t.Errorf("VIOLATION: %s", what)
+		}
+		byAPI := strings.Contains(what, "get: ") || strings.Contains(what, "update: ") // which may, without a majority
+		if strings.Contains(what, ": status 5") && !byAPI && !slices.ContainsFunc(starting, func(s string) bool { return strings.Contains(what, s) }) {
+			tr.t.Errorf("an answer that no fault explains: %s", what)
+		}
 	}
 }
 

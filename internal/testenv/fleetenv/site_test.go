@@ -4,10 +4,8 @@ package fleetenv
 
 import (
 	"context"
-	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -70,9 +68,6 @@ func (tr *siteTrial) keep(pause time.Duration) {
 	tr.t.Cleanup(func() { stop(); tr.deployer.Kill(); <-tr.stopped })
 }
 
-// starting is what an edge says that has been started and has not joined. Nothing else may be answered with 5xx: docs/fleet.md, "What is promised".
-var starting = []string{"not joined its fleet", "the edge is starting"}
-
 // checkSite ends the publisher, has it deploy once more, and tests everything that must hold.
 func (tr *siteTrial) checkSite() {
 	t := tr.t
@@ -102,15 +97,7 @@ func (tr *siteTrial) checkSite() {
 			t.Errorf("a deploy exits %d", code)
 		}
 	}
-	for _, what := range slices.Sorted(maps.Keys(found.Errors)) {
-		tr.note("%6d × %s", found.Errors[what], what)
-		if strings.Contains(what, "status 5") && !slices.ContainsFunc(starting, func(s string) bool { return strings.Contains(what, s) }) {
-			t.Errorf("an answer that no fault explains: %s", what)
-		}
-		if strings.Contains(what, "words that no page has") {
-			t.Errorf("VIOLATION: %s", what)
-		}
-	}
+	tr.explain(found.Errors)
 	for _, v := range found.Violations[:min(len(found.Violations), 20)] {
 		t.Errorf("VIOLATION: %s", v)
 	}
