@@ -25,71 +25,87 @@ func (t *Tenants) name(one *served, hosts []string) {
 	}
 }
 
+// routes are the way from a Host header to a distribution. They are never changed.
+type routes struct {
+	hosts map[string]route // by domain name and alias, in lower case; none where every name leads to the same
+	other route            // by any other name
+}
+
+// route leads to one distribution; the zero value to none.
+type route struct {
+	edge    *edge.Edge
+	enabled bool
+}
+
+// route makes the routes anew. The caller holds mu.
+func (t *Tenants) route() {
+	now := &routes{}
+	if t.first != nil {
+		now.other = route{t.first.edge, t.first.enabled}
+	}
+	if len(t.byID) > 1 {
+		now.hosts = make(map[string]route, len(t.hosts))
+		for host, one := range t.hosts {
+			now.hosts[host] = route{one.edge, one.enabled}
+		}
+	} else {
+		for _, one := range t.byID {
+			now.other = route{one.edge, one.enabled}
+		}
+	}
+	t.routes.Store(now)
+}
+
 // Hit answers a plain hit.
 func (t *Tenants) Hit(rq *front.Request, resp *front.Response) bool {
-	one, enabled := t.reached(string(rq.Host))
-	return one != nil && enabled && one.edge.Hit(rq, resp)
+	now := t.routes.Load()
+	to := now.other
+	if now.hosts != nil {
+		var ok bool
+		if to, ok = now.hosts[string(rq.Host)]; !ok { // as most viewers spell it; this look-up allocates nothing
+			to = now.to(string(rq.Host))
+		}
+	}
+	return to.enabled && to.edge.Hit(rq, resp)
 }
 
 // ServeHTTP answers what else comes in on the port.
 func (t *Tenants) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	one, enabled := t.reached(r.Host)
+	now := t.routes.Load()
+	to := now.to(r.Host)
 	switch {
-	case one == nil && t.empty():
+	case to.edge == nil && now.hosts == nil:
 		http.Error(w, "the edge is starting", http.StatusServiceUnavailable)
-	case one == nil: // RFC 9110 15.5.20
+	case to.edge == nil: // RFC 9110 15.5.20
 		http.Error(w, "no distribution has this name", http.StatusMisdirectedRequest)
-	case !enabled:
+	case !to.enabled:
 		w.Header().Set("X-Cache", edge.Error.String())
 		http.Error(w, "the distribution is disabled", http.StatusForbidden)
 	default:
-		one.edge.ServeHTTP(w, r)
+		to.edge.ServeHTTP(w, r)
 	}
 }
 
-func (t *Tenants) empty() bool {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return len(t.byID) == 0
-}
-
-// reached finds the distribution that a Host header names: by its domain name
-// or an alias, then by an alias like *.example.org, of which the longest
-// counts, then the first one, or the only one; nil for none.
-func (t *Tenants) reached(host string) (one *served, enabled bool) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	one = t.first
-	if len(t.byID) > 1 { // every name of the only distribution leads to it
-		if found := t.named(host); found != nil {
-			one = found
-		}
-	} else if one == nil {
-		for _, one = range t.byID {
-			break
-		}
+// to finds the distribution that a Host header names: by its domain name or an alias, then by an alias like *.example.org, of which the longest
+// counts, then the first one, or the only one.
+func (r *routes) to(host string) route {
+	if r.hosts == nil {
+		return r.other
 	}
-	if one == nil {
-		return nil, false
-	}
-	return one, one.enabled
-}
-
-func (t *Tenants) named(host string) *served {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if one := t.hosts[host]; one != nil {
-		return one
+	if found, ok := r.hosts[host]; ok {
+		return found
 	}
 	for {
 		_, rest, ok := strings.Cut(host, ".")
 		if !ok {
-			return nil
+			return r.other
 		}
-		if one := t.hosts["*."+rest]; one != nil {
-			return one
+		if found, ok := r.hosts["*."+rest]; ok {
+			return found
 		}
 		host = rest
 	}

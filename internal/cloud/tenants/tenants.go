@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/freshet/freshet/internal/cloud/control"
@@ -44,11 +45,13 @@ type Options struct {
 type Tenants struct {
 	opts Options
 
-	// mu guards what follows; held for map access, and while an edge is made.
+	// mu guards the next three; held for map access, and while an edge is made. No request waits for it.
 	mu    sync.RWMutex
 	byID  map[string]*served
 	hosts map[string]*served // by domain name and alias, in lower case
 	first *served            // what viewers reach by any other name
+
+	routes atomic.Pointer[routes] // what requests read of it, replaced after each change
 
 	sharing sync.Mutex // held for one division of the memory
 	stop    chan struct{}
@@ -84,6 +87,7 @@ func New(opts Options) *Tenants {
 		opts.Edge = func(string, control.DistributionConfig) edge.Options { return edge.Options{} }
 	}
 	t := &Tenants{opts: opts, byID: map[string]*served{}, hosts: map[string]*served{}, stop: make(chan struct{})}
+	t.route()
 	t.worker.Go(func() { t.shareEvery(sharePause) })
 	return t
 }
@@ -122,6 +126,7 @@ func (t *Tenants) configure(distribution string, cfg control.DistributionConfig,
 	if t.opts.First != nil && t.opts.First(cfg) {
 		t.first = one
 	}
+	t.route()
 	return nil
 }
 
@@ -202,6 +207,7 @@ func (t *Tenants) Remove(distribution string) error {
 		if t.first == one {
 			t.first = nil
 		}
+		t.route()
 	}
 	t.mu.Unlock()
 	if one != nil {

@@ -41,11 +41,11 @@ func (n *numbered) RoundTrip(r *http.Request) (*http.Response, error) {
 // rig is tenants whose origins are called by their domain names.
 type rig struct {
 	*Tenants
-	t       *testing.T
+	t       testing.TB
 	origins map[string]*numbered
 }
 
-func newRig(t *testing.T, opts Options) *rig {
+func newRig(t testing.TB, opts Options) *rig {
 	t.Helper()
 	r := &rig{t: t, origins: map[string]*numbered{}}
 	opts.Origin = func(o control.Origin, _ http.RoundTripper) (edge.Origin, error) {
