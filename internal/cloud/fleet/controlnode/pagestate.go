@@ -51,8 +51,7 @@ type Invalidation struct {
 
 // showDistributions reads this node's own view, which costs the log nothing: the page asks each second.
 func (p *page) showDistributions(w http.ResponseWriter, _ *http.Request) {
-	server := p.s.server()
-	found, err := server.Distributions()
+	found, err := p.s.server().Glances()
 	if err != nil {
 		p.refuseAs(w, err)
 		return
@@ -60,13 +59,9 @@ func (p *page) showDistributions(w http.ResponseWriter, _ *http.Request) {
 	shown := found[:min(len(found), maxDistributions)]
 	out := Distributions{List: make([]Distribution, 0, len(shown)), More: len(found) - len(shown)}
 	for _, d := range shown {
-		m, err := server.Mark(d.ID)
-		if err != nil { // it was deleted meanwhile
-			continue
-		}
 		out.List = append(out.List, Distribution{
-			ID: d.ID, Domain: d.DomainName, Aliases: append([]string{}, d.Config.Aliases...), Comment: d.Config.Comment, Enabled: d.Config.Enabled,
-			Deployed: d.Status == "Deployed", Pending: d.InProgressInvalidationBatches, Mark: fmt.Sprintf("%d-%d", m.Newest, m.Pending),
+			ID: d.ID, Domain: d.DomainName, Aliases: append([]string{}, d.Aliases...), Comment: d.Comment, Enabled: d.Enabled,
+			Deployed: d.Deployed, Pending: d.Pending, Mark: fmt.Sprintf("%d-%d", d.Mark.Newest, d.Mark.Pending),
 		})
 	}
 	answer(w, http.StatusOK, out)
