@@ -43,10 +43,7 @@ func Content(e fleet.Entry) []byte {
 	if !e.FromEdge {
 		return e.Data
 	}
-	ops, err := decodeEntry(e.Data)
-	if err != nil {
-		ops = nil
-	}
+	ops, _ := decodeEntry(e.Data) // none on an error
 	return encodeEntry(slices.DeleteFunc(ops, func(o op) bool { _, joins := o.(join); return !joins }))
 }
 
