@@ -26,27 +26,34 @@ var ErrUnguarded = errors.New("the control API listens beyond loopback without c
 // ErrOpen: the control API would be read by others on its way.
 var ErrOpen = errors.New("the control API listens beyond loopback without a certificate")
 
-// ErrExposed: the page would be open to others than this machine.
-var ErrExposed = errors.New("the page of the fleet has no logins and listens beyond loopback")
+// ErrExposed: nobody could sign in at the page, which others than this machine reach.
+var ErrExposed = errors.New("the page of the fleet listens beyond loopback without credentials to sign in with")
+
+// ErrPageOpen: what is signed in with would be read by others on its way.
+var ErrPageOpen = errors.New("the page of the fleet listens beyond loopback without a certificate")
 
 // snapshotPause is how often a node looks whether a snapshot is due.
 const snapshotPause = 10 * time.Second
 
 // Options are what a Server takes.
 type Options struct {
-	Name        string              // of this node
-	Version     string              // of the program, to be shown
-	Dir         string              // of the view, made if missing
-	API         listen.Listener     // of the control API
-	Page        string              // address of the page that shows the fleet, on loopback; "" is none
-	Credentials control.Credentials // that sign requests to the API; the zero value: anybody on this machine
-	Domain      string              // below which distributions have their domain names (fleet.DomainOf); default fleet.DefaultDomain
-	Terms       fleet.Terms
-	Limits      control.Limits
-	Grace       time.Duration    // for requests under way, in Close; default 10 s
-	Random      io.Reader        // nil is crypto/rand
-	Now         func() time.Time // nil is time.Now
-	Logger      *slog.Logger     // nil discards
+	Name    string          // of this node
+	Version string          // of the program, to be shown
+	Dir     string          // of the view, made if missing
+	API     listen.Listener // of the control API
+	Page    string          // address of the page that shows the fleet; "" is none
+	// Credentials sign requests to the API, and are what is signed in with at the page; the zero value: the API is for anybody on this machine, and nobody signs in.
+	Credentials control.Credentials
+	// PageCertificate and PageKey are PEM files for the page, as those of a listen.Listener; "" serves it in the clear, which it is on loopback alone.
+	PageCertificate, PageKey string
+
+	Domain string // below which distributions have their domain names (fleet.DomainOf); default fleet.DefaultDomain
+	Terms  fleet.Terms
+	Limits control.Limits
+	Grace  time.Duration    // for requests under way, in Close; default 10 s
+	Random io.Reader        // nil is crypto/rand
+	Now    func() time.Time // nil is time.Now
+	Logger *slog.Logger     // nil discards
 }
 
 // Info says how to reach a running node. Base URLs have no trailing slash.
@@ -75,7 +82,7 @@ type Server struct {
 }
 
 // Start opens the view, listens and serves. It closes the engine in the end. The error is a *listen.Error, or wraps ErrUnguarded, ErrOpen, ErrExposed,
-// fleet.ErrOtherLog, or one of the files.
+// ErrPageOpen, fleet.ErrOtherLog, or one of the files.
 func Start(ctx context.Context, engine fleet.Engine, opts Options) (*Server, error) {
 	opts.Domain, opts.Grace = cmp.Or(opts.Domain, fleet.DefaultDomain), cmp.Or(opts.Grace, 10*time.Second)
 	if opts.Now == nil {
@@ -114,10 +121,14 @@ func (s *Server) start(ctx context.Context) error {
 	s.work.Go(func() { _ = s.controller.Run(ctx) }) // its error is that it was stopped
 	s.work.Go(func() { _ = fleet.KeepSnapshots(ctx, s.engine, snapshots{s}, snapshotPause, s.opts.Logger) })
 	s.api.Serve(s.handler(), nil)
-	if s.info.Page != "" {
-		s.page.Serve(s.pageHandler(), nil)
+	if s.info.Page == "" {
+		return nil
 	}
-	return nil
+	page, err := s.pageHandler()
+	if err == nil {
+		s.page.Serve(page, nil)
+	}
+	return err
 }
 
 // listen opens the ports, and refuses what would let in whom nobody knows.
@@ -133,16 +144,27 @@ func (s *Server) listen(ctx context.Context) (err error) {
 			return fmt.Errorf("listen for the control API on %s: %w", s.opts.API.Address, ErrOpen)
 		}
 	}
+	return s.listenPage(ctx)
+}
+
+// listenPage is listen for the page.
+func (s *Server) listenPage(ctx context.Context) (err error) {
 	if s.opts.Page == "" {
 		return nil
 	}
-	if s.info.Page, err = s.page.Listen(ctx, listen.Listener{Address: s.opts.Page}); err != nil {
+	at := listen.Listener{Address: s.opts.Page, Certificate: s.opts.PageCertificate, Key: s.opts.PageKey}
+	if s.info.Page, err = s.page.Listen(ctx, at); err != nil || s.page.Loopback() {
 		return err
 	}
-	if !s.page.Loopback() {
-		return fmt.Errorf("listen for the page on %s: %w", s.opts.Page, ErrExposed)
+	switch {
+	case s.opts.Credentials == (control.Credentials{}):
+		err = ErrExposed
+	case at.Certificate == "":
+		err = ErrPageOpen
+	default:
+		return nil
 	}
-	return nil
+	return fmt.Errorf("listen for the page on %s: %w", s.opts.Page, err)
 }
 
 // state is one view and what follows the log for it; both are replaced where the log no longer has what the view lacks.
