@@ -2,14 +2,20 @@ package fleet
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
 )
 
-// keepLease joins, renews, and joins anew under another id when the fleet has given this one up.
+// keepLease joins, renews, and joins anew under another id when the fleet has given this one up, or it has left because it was stuck.
 func (m *Member) keepLease(ctx context.Context) error {
 	for {
+		for m.stuck() {
+			if err := Sleep(ctx, firstPause); err != nil {
+				return err
+			}
+		}
 		if err := m.join(ctx); err != nil {
 			return err
 		}
@@ -17,7 +23,7 @@ func (m *Member) keepLease(ctx context.Context) error {
 			return err
 		}
 		m.granted.Store(nil)
-		m.opts.Logger.Warn("the fleet gave this edge up; it joins anew", "member", m.Lease().Member)
+		m.opts.Logger.Warn("this edge left the fleet, or was given up; it joins anew", "member", m.Lease().Member)
 	}
 }
 
@@ -48,8 +54,29 @@ func (m *Member) join(ctx context.Context) error {
 	if l.Joined <= behind {
 		return fmt.Errorf("join at entry %d, after entry %d was followed: %w", l.Joined, behind, ErrOtherLog)
 	}
+	if err := m.sameLog(ctx); err != nil {
+		return err
+	}
 	m.setLease(l)
 	m.opts.Logger.Info("joined the fleet", "member", id, "sequence", l.Joined)
+	return nil
+}
+
+// sameLog fails if the entry that was applied last is another one in the log. A log that was restored from an older copy may have grown beyond it since.
+func (m *Member) sameLog(ctx context.Context) error {
+	last := m.last.Load()
+	if last == nil {
+		return nil
+	}
+	e, err := m.follow.read(ctx, last.sequence)
+	switch {
+	case errors.Is(err, ErrDropped): // nobody can tell any more
+		return nil
+	case err != nil:
+		return err
+	case sha256.Sum256(e.Data) != last.sum:
+		return fmt.Errorf("read entry %d, which was applied as another one: %w", last.sequence, ErrOtherLog)
+	}
 	return nil
 }
 
@@ -67,6 +94,11 @@ func (m *Member) renew(ctx context.Context) error {
 	for {
 		l := m.Lease()
 		if l.Ended {
+			return nil
+		}
+		if m.stuck() {
+			m.opts.Logger.Error("what comes next in the log cannot be applied; this edge leaves the fleet until it can", "applied", m.Applied())
+			m.leave(ctx)
 			return nil
 		}
 		now := m.opts.Lease()
@@ -130,6 +162,8 @@ func (m *Member) insist(ctx context.Context, l Lease) (Lease, time.Time, error) 
 			case err == nil && (found.Ended || found.Revision == 0):
 				found.Member, found.Ended = l.Member, true
 				return found, start, nil
+			case err == nil && found.Revision < l.Revision: // a copy from before: what was followed of the log is not in it
+				return l, start, fmt.Errorf("renew the lease at revision %d, which is at %d: %w", l.Revision, found.Revision, ErrOtherLog)
 			case err == nil:
 				l.Revision = found.Revision // an earlier attempt of ours arrived: renew it
 				continue
@@ -161,4 +195,5 @@ func (m *Member) leave(ctx context.Context) {
 	if _, err := m.engine.Write(ctx, l, l.Revision); err != nil {
 		m.opts.Logger.Warn("the fleet could not be told that this edge leaves; it waits for its lease", "error", err)
 	}
+	m.setLease(l)
 }

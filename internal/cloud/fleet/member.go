@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -51,12 +52,20 @@ type Member struct {
 	granted atomic.Pointer[grant]
 	lapsed  atomic.Int64 // times that the lease ran out
 	ready   atomic.Bool  // it had a grant
+	last    atomic.Pointer[applied]
 	follow  *Follower
 
 	// mu guards what follows; held for field access only.
 	mu     sync.Mutex
-	lease  Lease // as last written
-	loaded bool  // the replica has a state
+	lease  Lease     // as last written
+	loaded bool      // the replica has a state
+	since  time.Time // when it was first tried to load the state, or to apply the entry, that is next; the zero time while there is none
+}
+
+// applied is an entry that was.
+type applied struct {
+	sequence uint64
+	sum      [sha256.Size]byte // of its data
 }
 
 // grant is the right to answer from the cache, for one lease from its start on.
@@ -137,6 +146,7 @@ func (m *Member) catchUp(ctx context.Context) error {
 	if m.isLoaded() {
 		return nil
 	}
+	m.trying()
 	_, state, err := m.engine.Get(ctx)
 	if err != nil {
 		return fmt.Errorf("read the newest snapshot: %w", err)
@@ -154,7 +164,7 @@ func (m *Member) catchUp(ctx context.Context) error {
 	m.follow.Skip(sequence)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.loaded = true
+	m.loaded, m.since = true, time.Time{}
 	return nil
 }
 
@@ -198,7 +208,34 @@ func (m *Member) isLoaded() bool {
 	return m.loaded
 }
 
-func (m *Member) apply(ctx context.Context, e Entry) error { return m.replica.Apply(ctx, e) }
+func (m *Member) apply(ctx context.Context, e Entry) error {
+	m.trying()
+	if err := m.replica.Apply(ctx, e); err != nil {
+		return err
+	}
+	m.last.Store(&applied{e.Sequence, sha256.Sum256(e.Data)})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.since = time.Time{}
+	return nil
+}
+
+// trying notes that what is next is tried, for the first time or again.
+func (m *Member) trying() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.since.IsZero() {
+		m.since = m.opts.Now()
+	}
+}
+
+// stuck says whether what is next has been tried for longer than a lease: its state cannot be read, or an entry hangs or fails at the caches. The fleet would
+// wait for a member that renews its lease and never comes further.
+func (m *Member) stuck() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.since.IsZero() && m.opts.Now().Sub(m.since) > m.opts.Terms.Lease
+}
 
 // report tells quickly how far the log is applied.
 func (m *Member) report(ctx context.Context) error {
