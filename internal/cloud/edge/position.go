@@ -51,5 +51,8 @@ func (e *Edge) invalidated(items int) {
 // StoredPosition is the Position at which an edge with this disk tier would begin, read without opening it; 0 for a folder without one.
 func StoredPosition(dir string) (uint64, error) { return disk.Position(dir) }
 
+// IsDisk says whether a folder is a disk tier's.
+func IsDisk(dir string) (bool, error) { return disk.Is(dir) }
+
 // SetMemory changes the budget for cached objects, in bytes. What does not fit any more is evicted. One object still takes a quarter of Options.MemoryBytes at most.
 func (e *Edge) SetMemory(bytes int) { e.store.cache.SetMaximum(uint64(max(bytes, 0))) }

@@ -282,6 +282,13 @@ func (t *Tenants) waiting() (map[string]uint64, error) {
 		if !entry.IsDir() || !folderName.MatchString(id) || t.Edge(id) != nil {
 			continue
 		}
+		ours, err := edge.IsDisk(t.folder(id))
+		if err != nil {
+			return nil, err
+		}
+		if !ours { // somebody else's, whatever the operator keeps beside
+			continue
+		}
 		if positions[id], err = edge.StoredPosition(t.folder(id)); err != nil {
 			return nil, err
 		}
@@ -289,7 +296,7 @@ func (t *Tenants) waiting() (map[string]uint64, error) {
 	return positions, nil
 }
 
-// Tidy removes the folders of distributions that are not configured: they were deleted while nobody served them here.
+// Tidy removes the folders of distributions that are not configured: they were deleted while nobody served them here. Folders that are no disk tier's are left alone.
 func (t *Tenants) Tidy() error {
 	left, err := t.waiting()
 	if err != nil {

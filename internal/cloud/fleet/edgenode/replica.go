@@ -174,8 +174,8 @@ func joined(effects []control.Effect) []control.Effect {
 func (r *replica) invalidate(sequence uint64, e control.Effect) error {
 	err := r.tenants.InvalidateAt(e.Distribution, sequence, e.Items)
 	switch {
-	case errors.Is(err, tenants.ErrUnknown): // removed since, or never served here: nothing of it is cached
-		return nil
+	case errors.Is(err, tenants.ErrUnknown): // removed since, or it cannot be served: then what an earlier life left of it misses this
+		return r.tenants.Remove(e.Distribution)
 	case errors.Is(err, purge.ErrItem): // the API takes nothing that the caches do not; if it did, asking the origin is safe
 		r.logger.Error("invalidation not understood, everything of the distribution is revalidated", "distribution", e.Distribution, "error", err)
 		return r.tenants.RevalidateAll()
@@ -222,6 +222,9 @@ func (r *replica) Position() (uint64, bool) {
 func (r *replica) Revalidate() {
 	if err := r.tenants.RevalidateAll(); err != nil {
 		r.logger.Error("caches could not be marked for revalidation", "error", err)
+	}
+	if err := r.tenants.Tidy(); err != nil { // what waits for a configuration that could not be carried out cannot be marked
+		r.logger.Error("folders of distributions that are not served could not be removed", "error", err)
 	}
 }
 
