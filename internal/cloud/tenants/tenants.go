@@ -181,6 +181,15 @@ func (t *Tenants) InvalidateAt(distribution string, position uint64, items []str
 	return one.InvalidateAt(position, items)
 }
 
+// ReplayAt is InvalidateAt for a position that was missed: see edge.Edge.ReplayAt.
+func (t *Tenants) ReplayAt(distribution string, position uint64, items []string) error {
+	one := t.Edge(distribution)
+	if one == nil {
+		return fmt.Errorf("invalidate %s at %d: %w", distribution, position, ErrUnknown)
+	}
+	return one.ReplayAt(position, items)
+}
+
 // Advance notes that the log was followed up to a position; what concerned a distribution has been applied to it before.
 func (t *Tenants) Advance(position uint64) {
 	for _, one := range t.all() {

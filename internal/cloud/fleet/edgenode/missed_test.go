@@ -92,3 +92,32 @@ func TestUnservedMissesNothing(t *testing.T) {
 	l.do(7, tagged("old-tag"))
 	l.want("new")
 }
+
+// An invalidation by tag that is made up for after the distribution's tag header has changed covers what was cached under the header of then.
+func TestMissedTagsAreOfAnyHeader(t *testing.T) {
+	for name, row := range map[string]struct{ then, now, want string }{
+		"the same header": {"Old-Tag", "Old-Tag", "new"},
+		"another header":  {"Old-Tag", "New-Tag", "new"},
+		"none any more":   {"Old-Tag", "", "new"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := begin(t, cached(t, row.then), "new")
+			now := tagged(row.now)
+			if row.now == "" {
+				now.Config.CacheTagConfig = nil
+			}
+			l.do(6, now) // a snapshot's
+			replay(t, l, 5, "#b")
+			l.want("old")
+			replay(t, l, 6, "#a")
+			l.want(row.want)
+		})
+	}
+}
+
+func replay(t *testing.T, l *life, sequence uint64, item string) {
+	t.Helper()
+	if err := l.makeUp(sequence, []control.Effect{{Kind: control.Invalidate, Distribution: "E1", Items: []string{item}}}); err != nil {
+		t.Fatal(err)
+	}
+}

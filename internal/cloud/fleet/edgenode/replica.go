@@ -120,12 +120,22 @@ func (r *replica) Apply(ctx context.Context, e fleet.Entry) error {
 }
 
 // Replay drops what an entry invalidated, from caches of an earlier life.
-func (r *replica) Replay(ctx context.Context, e fleet.Entry) error {
+func (r *replica) Replay(_ context.Context, e fleet.Entry) error {
 	effects, err := control.Invalidations(control.Content(e))
 	if err != nil {
 		return err
 	}
-	return r.carryOut(ctx, e.Sequence, effects)
+	return r.makeUp(e.Sequence, effects)
+}
+
+// makeUp carries out invalidations that were missed. The configurations are later ones by now.
+func (r *replica) makeUp(sequence uint64, effects []control.Effect) error {
+	for _, e := range joined(effects) {
+		if err := r.invalidated(e, r.tenants.ReplayAt(e.Distribution, sequence, e.Items)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // carryOut does what an entry asks of the caches. A distribution that cannot be carried out here is the API's mistake, and must not stop the
@@ -145,7 +155,7 @@ func (r *replica) carryOut(ctx context.Context, sequence uint64, effects []contr
 				r.logger.Error("distribution could not be removed whole", "distribution", e.Distribution, "error", err)
 			}
 		case control.Invalidate:
-			if err := r.invalidate(sequence, e); err != nil {
+			if err := r.invalidated(e, r.tenants.InvalidateAt(e.Distribution, sequence, e.Items)); err != nil {
 				return err
 			}
 		}
@@ -170,9 +180,8 @@ func joined(effects []control.Effect) []control.Effect {
 	return out
 }
 
-// invalidate fails where the disk tier cannot keep the batch: then it is tried again, and the fleet waits.
-func (r *replica) invalidate(sequence uint64, e control.Effect) error {
-	err := r.tenants.InvalidateAt(e.Distribution, sequence, e.Items)
+// invalidated judges what became of an invalidation. It fails where the disk tier cannot keep the batch: then it is tried again, and the fleet waits.
+func (r *replica) invalidated(e control.Effect, err error) error {
 	switch {
 	case errors.Is(err, tenants.ErrUnknown): // removed since, or it cannot be served: then what an earlier life left of it misses this
 		return r.tenants.Remove(e.Distribution)
