@@ -159,15 +159,23 @@ func (s *Server) open(ctx context.Context) error {
 			return err
 		}
 	}
-	one := &state{}
+	one, known := &state{}, make(chan struct{})
 	var err error
 	one.server, err = control.Open(path, nil, control.Options{
 		Credentials: s.opts.Credentials, Now: s.opts.Now, Rand: s.opts.Random, Logger: s.opts.Logger, Limits: s.opts.Limits,
 		Domain:      func(id string) string { return fleet.DomainOf(id, s.opts.Domain) },
 		CheckConfig: tenants.Check,
 		Log:         s.engine, Sync: func(ctx context.Context) error { return one.follower.Sync(ctx) },
-		Confirm:   s.confirm.wait,
-		Completed: s.completed, Changed: s.controller.Changed,
+		Confirm: s.confirm.wait,
+		Completed: func(ctx context.Context, sequence uint64) (uint64, error) {
+			select { // the view asks as soon as it is open; until it is known here, its members are not
+			case <-known:
+				return s.completed(ctx, sequence)
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
+		},
+		Changed: s.controller.Changed,
 	})
 	if err != nil {
 		return err
@@ -176,6 +184,7 @@ func (s *Server) open(ctx context.Context) error {
 		return one.server.Apply(e.Sequence, control.Content(e))
 	})
 	s.state.Store(one)
+	close(known)
 	s.controller.Changed()
 	return s.sameLog(ctx, path, one.server.Applied())
 }
