@@ -55,7 +55,7 @@ func Content(e fleet.Entry) []byte {
 // maxFromEdge is the longest entry of an edge that counts, in bytes: an id and a name. To read a large one of many small things takes many times its size.
 const maxFromEdge = 16 << 10
 
-// maxMember is the longest id of a member, in bytes; those that fleet.Member makes have 20.
+// maxMember is the longest id of a member, in bytes; those that fleet.Member makes have 20, or 41 with a sum.
 const maxMember = 64
 
 // validMember says whether an id can be a member's: letters, digits, - and _.

@@ -115,6 +115,12 @@ type Engine interface {
 	Close() error
 }
 
+// Namer is an Engine that makes the ids of members, so that no other client can write leases and reports in a member's name. The id has the random bytes in it, and
+// letters, digits and dashes only.
+type Namer interface {
+	Member(random []byte) string
+}
+
 // Terms are how long a member's leases last. Each lease says it, so members may differ; a control node's Terms are for a member
 // whose lease it has not seen, and say how often it looks.
 type Terms struct {

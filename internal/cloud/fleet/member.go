@@ -276,5 +276,8 @@ func (m *Member) newID() (string, error) {
 	if _, err := io.ReadFull(m.opts.Rand, b[:]); err != nil {
 		return "", fmt.Errorf("read random bytes: %w", err)
 	}
+	if n, ok := m.engine.(Namer); ok {
+		return n.Member(b[:]), nil
+	}
 	return hex.EncodeToString(b[:]), nil
 }

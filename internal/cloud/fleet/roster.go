@@ -74,6 +74,9 @@ func (r *Roster) Saw(l Lease, now time.Time) {
 	if known && l.Revision <= before.Revision {
 		return // an old record, or the same one again: no sign of life
 	}
+	if l.Term <= 0 { // it cannot be read: the member goes by what it said before
+		l.Term = before.Term
+	}
 	r.leases[l.Member] = Standing{Lease: l, Seen: now}
 	m := r.members[l.Member]
 	switch {
