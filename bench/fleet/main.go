@@ -26,6 +26,7 @@ func run(args []string) error {
 	rate := flags.Float64("rate", 100, "invalidations a second")
 	length := flags.Duration("for", 2*time.Minute, "virtual time of each run")
 	seed := flags.Uint64("seed", 1, "of the dice")
+	price := flags.Float64("price", 0.05, "dollars for a gigabyte that a control node sends or takes")
 	charts := flags.String("charts", "", "folder to write the charts to; empty writes none")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -34,6 +35,7 @@ func run(args []string) error {
 	base.Edges, base.Rate, base.Length, base.Seed = *edges, *rate, *length, *seed
 	topologies(base)
 	pauses(base)
+	rates(base, *price)
 	sizes := growth(base)
 	if *charts == "" {
 		return nil
@@ -96,6 +98,49 @@ func pauses(base sim.Config) {
 		}
 		fmt.Println()
 	}
+}
+
+// What the log keeps, as package stream sets it up.
+const (
+	logEntries = 100_000
+	logBytes   = 1 << 30
+)
+
+// rates prints what the log grows by, how far back it reaches, and what the control nodes' traffic costs, by how much is published.
+func rates(base sim.Config, price float64) {
+	fmt.Println("\n| invalidations | log MB a day, on each control node | it reaches back | writes/s, direct | GB a month, direct | dollars | GB a month, regional | dollars |")
+	fmt.Println("|---|---|---|---|---|---|---|---|")
+	base.Length = min(base.Length, 60*time.Second)
+	for _, one := range []struct {
+		name string
+		rate float64
+	}{{"100 a second", 100}, {"10 a second", 10}, {"1 a second", 1}, {"1 a minute", 1.0 / 60}} {
+		cfg := base
+		cfg.Rate = one.rate
+		kept := min(logEntries, logBytes/float64(cfg.Size)) / one.rate
+		fmt.Printf("| %s | %.1f | %s |", one.name, one.rate*float64(cfg.Size)*86400/1e6, span(time.Duration(kept*float64(time.Second))))
+		for i, t := range []sim.Topology{sim.Direct, sim.Regional} {
+			cfg.Topology = t
+			r := sim.Run(cfg)
+			if i == 0 {
+				fmt.Printf(" %.0f |", float64(r.Commits)/cfg.Length.Seconds())
+			}
+			month := float64(r.Control.Bytes) / cfg.Length.Seconds() * 30 * 86400 / 1e9
+			fmt.Printf(" %.0f | %.0f |", month, month*price)
+		}
+		fmt.Println()
+	}
+}
+
+// span is a length of time in its largest fitting unit.
+func span(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%.0f days", d.Hours()/24)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%.0f hours", d.Hours())
+	}
+	return fmt.Sprintf("%.0f minutes", d.Minutes())
 }
 
 // growth prints how the control nodes' load and the time to Completed grow with the fleet.

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/freshet/freshet/internal/cloud/fleet"
 )
 
 func openReplica(t *testing.T, path string) *Replica {
@@ -188,3 +191,33 @@ func FuzzEntry(f *testing.F) {
 
 // exported lets cmp look into operations.
 var exported = cmp.AllowUnexported(putDistribution{}, removeDistribution{}, setTags{}, addInvalidation{}, forget{}, putPolicy{}, removePolicy{}, join{}, end{})
+
+// Of an entry that an edge's key added, joinings count alone; of any other everything does, whatever it is.
+func TestContent(t *testing.T) {
+	joined, ended := op(join{"m", "edge"}), op(end{"n"})
+	mixed := encodeEntry([]op{ended, joined, addInvalidation{"E1", invalidationRecord{ID: "I1", Sequence: 1, Items: []string{"/*"}}}, removeDistribution{"E1"}})
+	for _, row := range []struct {
+		name string
+		data []byte
+		want []op
+	}{
+		{"a joining", encodeEntry([]op{joined}), []op{joined}},
+		{"an end", encodeEntry([]op{ended}), nil},
+		{"a joining among others", mixed, []op{joined}},
+		{"nothing", EncodeNothing(), nil},
+		{"no entry", []byte("hello"), nil},
+		{"no bytes", nil, nil},
+		{"cut off", mixed[:len(mixed)-1], nil},
+		{"another version", append([]byte{entryVersion + 1}, encodeEntry([]op{joined})[1:]...), nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			got, err := decodeEntry(Content(fleet.Entry{Sequence: 1, Data: row.data, FromEdge: true}))
+			if err != nil || !slices.Equal(got, row.want) {
+				t.Errorf("of an edge: %v, %v, want %v", got, err, row.want)
+			}
+			if got := Content(fleet.Entry{Sequence: 1, Data: row.data}); !bytes.Equal(got, row.data) {
+				t.Errorf("of a control node: %x, want what was added", got)
+			}
+		})
+	}
+}

@@ -21,29 +21,45 @@ import (
 const snapshotHeader = "freshet control state 1\n"
 
 // Snapshot writes a copy of the state as it is after one entry of the log, and returns that entry's position: what Restore takes. Changes
-// go on meanwhile.
+// go on meanwhile, however long w takes: the copy is made beside the state first.
 func (s *Server) Snapshot(w io.Writer) (sequence uint64, err error) {
 	if !s.begin() {
 		return 0, fmt.Errorf("write snapshot: %w", errClosed)
 	}
 	defer s.calls.Done()
+	temp := filepath.Join(filepath.Dir(s.db.Path()), durable.TempPrefix+rand.Text())
+	defer func() { _ = os.Remove(temp) }() // one that stays is nothing but space
+	// bbolt maps a file that has outgrown its mapping only while nobody reads: a reader that waited for w would keep everybody from writing
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		sequence = appliedIn(tx)
-		sum := sha256.New()
-		both := io.MultiWriter(w, sum)
-		if _, err := io.WriteString(both, snapshotHeader); err != nil {
-			return err
-		}
-		if _, err := tx.WriteTo(both); err != nil {
-			return err
-		}
-		_, err := w.Write(sum.Sum(nil))
-		return err
+		return tx.CopyFile(temp, 0o600)
 	})
+	if err == nil {
+		err = pack(w, temp)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("write snapshot: %w", err)
 	}
 	return sequence, nil
+}
+
+// pack writes a snapshot of a file: header, file, checksum.
+func pack(w io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	both := io.MultiWriter(w, sum)
+	if _, err := io.WriteString(both, snapshotHeader); err != nil {
+		return err
+	}
+	if _, err := io.Copy(both, f); err != nil {
+		return err
+	}
+	_, err = w.Write(sum.Sum(nil))
+	return err
 }
 
 // Restore makes a snapshot the state at path, in place of what is there, for Open or OpenReplica; nobody may have it open. It is there

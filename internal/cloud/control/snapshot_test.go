@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -17,6 +18,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+
+	"github.com/freshet/freshet/internal/durable"
 )
 
 // busyLog is a log with some of everything, and the dump of a view that applied it.
@@ -75,6 +79,44 @@ func applyFrom(t testing.TB, s *Server, entries [][]byte) {
 		if err := s.Apply(uint64(i+1), data); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A reader who takes his time holds up nobody, however the file grows.
+func TestSnapshotHoldsUpNobody(t *testing.T) {
+	entries, _ := busyLog(t)
+	dir := t.TempDir()
+	s := opened(t, filepath.Join(dir, "view.db"))
+	applyFrom(t, s, entries[:1])
+	r, w := io.Pipe()
+	defer r.Close() // else a test that fails would hang
+	var taking sync.WaitGroup
+	taking.Go(func() {
+		_, err := s.Snapshot(w)
+		_ = w.CloseWithError(err) // never fails
+	})
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(r, first); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error)
+	go func() { // a file of 32 KiB has to grow for that
+		written <- s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put([]byte("large"), make([]byte, 1<<20)) })
+	}()
+	select {
+	case err := <-written:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("nobody can write while a snapshot is being read")
+	}
+	if err := Restore(filepath.Join(dir, "second.db"), io.MultiReader(bytes.NewReader(first), r)); err != nil {
+		t.Fatal(err)
+	}
+	taking.Wait()
+	if left, err := filepath.Glob(filepath.Join(dir, durable.TempPrefix+"*")); err != nil || len(left) > 0 {
+		t.Errorf("files are left: %v, %v", left, err)
 	}
 }
 

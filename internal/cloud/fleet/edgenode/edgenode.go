@@ -76,7 +76,7 @@ func Start(ctx context.Context, engine fleet.Engine, opts Options, hooks standal
 		},
 		MemoryBytes: opts.MemoryBytes, Dir: opts.Dir, DiskBytes: opts.DiskBytes, Logger: opts.Logger,
 	})
-	n.replica = &replica{dir: scratch, tenants: n.tenants, logger: opts.Logger, known: map[string]bool{}}
+	n.replica = &replica{dir: scratch, caches: n.tenants, logger: opts.Logger, known: map[string]bool{}}
 	n.member = fleet.NewMember(engine, n.replica, fleet.MemberOptions{
 		Terms: opts.Terms, Lease: n.lease, Now: opts.Now, Logger: opts.Logger,
 		Join:   func(l fleet.Lease) []byte { return control.EncodeJoin(l.Member, l.Name) },

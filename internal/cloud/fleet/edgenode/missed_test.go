@@ -18,10 +18,11 @@ import (
 // life is one process's replica over a folder that outlives it; its origin answers with what it is told.
 type life struct {
 	*replica
-	t      *testing.T
-	answer string
-	tag    string // value of the origin's tag headers
-	broken error  // no origin can be opened
+	tenants *tenants.Tenants
+	t       *testing.T
+	answer  string
+	tag     string // value of the origin's tag headers
+	broken  error  // no origin can be opened
 }
 
 func (l *life) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -37,7 +38,8 @@ func begin(t *testing.T, dir, answer string) *life {
 		},
 		Domain: func(id string) string { return id }, Dir: dir, DiskBytes: 64 << 20,
 	})
-	l.replica = &replica{tenants: all, known: map[string]bool{}, logger: slog.New(slog.DiscardHandler)}
+	l.tenants = all
+	l.replica = &replica{caches: all, known: map[string]bool{}, logger: slog.New(slog.DiscardHandler)}
 	t.Cleanup(all.Close)
 	return l
 }

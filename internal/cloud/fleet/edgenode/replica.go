@@ -19,11 +19,25 @@ import (
 	"github.com/freshet/freshet/internal/cloud/tenants"
 )
 
+// caches are the distributions at work, as the log concerns them; each method is tenants.Tenants'.
+type caches interface {
+	Configure(ctx context.Context, distribution string, cfg control.DistributionConfig) error
+	Remove(distribution string) error
+	InvalidateAt(distribution string, position uint64, items []string) error
+	ReplayAt(distribution string, position uint64, items []string) error
+	Advance(position uint64)
+	RevalidateAll() error
+	Positions() (map[string]uint64, error)
+	Tidy() error
+}
+
+var _ caches = (*tenants.Tenants)(nil)
+
 // replica carries out the log's entries at the distributions. The member calls it from one goroutine.
 type replica struct {
-	dir     string // of the views, which are files of this life only
-	tenants *tenants.Tenants
-	logger  *slog.Logger
+	dir    string // of the views, which are files of this life only
+	caches caches
+	logger *slog.Logger
 
 	view   *control.Replica // nil before the first Load
 	number int              // of the view's file
@@ -110,9 +124,9 @@ func (r *replica) Apply(ctx context.Context, e fleet.Entry) error {
 		return err
 	}
 	r.left = nil
-	r.tenants.Advance(e.Sequence)
+	r.caches.Advance(e.Sequence)
 	if r.tidy.Swap(false) {
-		if err := r.tenants.Tidy(); err != nil {
+		if err := r.caches.Tidy(); err != nil {
 			r.logger.Error("folders of deleted distributions could not be removed", "error", err)
 		}
 	}
@@ -131,7 +145,7 @@ func (r *replica) Replay(_ context.Context, e fleet.Entry) error {
 // makeUp carries out invalidations that were missed. The configurations are later ones by now.
 func (r *replica) makeUp(sequence uint64, effects []control.Effect) error {
 	for _, e := range joined(effects) {
-		if err := r.invalidated(e, r.tenants.ReplayAt(e.Distribution, sequence, e.Items)); err != nil {
+		if err := r.invalidated(e, r.caches.ReplayAt(e.Distribution, sequence, e.Items)); err != nil {
 			return err
 		}
 	}
@@ -144,18 +158,18 @@ func (r *replica) carryOut(ctx context.Context, sequence uint64, effects []contr
 	for _, e := range joined(effects) {
 		switch e.Kind {
 		case control.Configure:
-			if err := r.tenants.Configure(ctx, e.Distribution, e.Config); err != nil {
+			if err := r.caches.Configure(ctx, e.Distribution, e.Config); err != nil {
 				r.logger.Error("distribution cannot be served", "distribution", e.Distribution, "error", err)
 				continue
 			}
 			r.note(e.Distribution, true)
 		case control.Remove:
 			r.note(e.Distribution, false)
-			if err := r.tenants.Remove(e.Distribution); err != nil {
+			if err := r.caches.Remove(e.Distribution); err != nil {
 				r.logger.Error("distribution could not be removed whole", "distribution", e.Distribution, "error", err)
 			}
 		case control.Invalidate:
-			if err := r.invalidated(e, r.tenants.InvalidateAt(e.Distribution, sequence, e.Items)); err != nil {
+			if err := r.invalidated(e, r.caches.InvalidateAt(e.Distribution, sequence, e.Items)); err != nil {
 				return err
 			}
 		}
@@ -184,10 +198,10 @@ func joined(effects []control.Effect) []control.Effect {
 func (r *replica) invalidated(e control.Effect, err error) error {
 	switch {
 	case errors.Is(err, tenants.ErrUnknown): // removed since, or it cannot be served: then what an earlier life left of it misses this
-		return r.tenants.Remove(e.Distribution)
+		return r.caches.Remove(e.Distribution)
 	case errors.Is(err, purge.ErrItem): // the API takes nothing that the caches do not; if it did, asking the origin is safe
 		r.logger.Error("invalidation not understood, everything of the distribution is revalidated", "distribution", e.Distribution, "error", err)
-		return r.tenants.RevalidateAll()
+		return r.caches.RevalidateAll()
 	}
 	return err
 }
@@ -215,7 +229,7 @@ func (r *replica) distributions() []string {
 // Position is how far the caches have followed the log; false where nothing is cached. Entries are applied one after the other, so what the furthest cache has stored
 // the others have too, but for that very entry, which may have been under way: it counts as missed, and a cache that has it skips it.
 func (r *replica) Position() (uint64, bool) {
-	all, err := r.tenants.Positions()
+	all, err := r.caches.Positions()
 	if err != nil {
 		r.logger.Error("positions of the caches could not be read, the log is read from its beginning", "error", err)
 		return 0, true
@@ -229,10 +243,10 @@ func (r *replica) Position() (uint64, bool) {
 
 // Revalidate lets nothing that is cached be used unasked.
 func (r *replica) Revalidate() {
-	if err := r.tenants.RevalidateAll(); err != nil {
+	if err := r.caches.RevalidateAll(); err != nil {
 		r.logger.Error("caches could not be marked for revalidation", "error", err)
 	}
-	if err := r.tenants.Tidy(); err != nil { // what waits for a configuration that could not be carried out cannot be marked
+	if err := r.caches.Tidy(); err != nil { // what waits for a configuration that could not be carried out cannot be marked
 		r.logger.Error("folders of distributions that are not served could not be removed", "error", err)
 	}
 }
