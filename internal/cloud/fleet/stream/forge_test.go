@@ -3,8 +3,10 @@ package stream
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,4 +197,96 @@ func read(t *testing.T, ctx context.Context, e *Engine) (uint64, string) {
 		t.Error(err)
 	}
 	return sequence, string(data)
+}
+
+// An answer that is sent to the log brings a position of another stream in its headers. It is at its own position all the same.
+func TestEdgeCannotForgePositions(t *testing.T) {
+	for _, live := range []bool{false, true} {
+		t.Run(fmt.Sprintf("live %v", live), func(t *testing.T) {
+			p := startPair(t)
+			ctx := within(t, time.Minute)
+			mustAppend(t, p.control, 0, "1")
+			for range 3 { // so that the newest part of a snapshot is at 5 of its stream
+				if err := p.control.Put(ctx, 1, strings.NewReader("state")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			follow := func() (at func(uint64) string) {
+				var mu sync.Mutex
+				got := map[uint64]string{}
+				f := fleet.NewFollower(p.honest, 0, func(_ context.Context, e fleet.Entry) error {
+					mu.Lock()
+					defer mu.Unlock()
+					got[e.Sequence] = string(e.Data)
+					return nil
+				})
+				go func() { _ = f.Run(ctx) }()
+				return func(n uint64) string {
+					if err := f.Wait(within(t, 5*time.Second), n); err != nil {
+						return err.Error()
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					return got[n]
+				}
+			}
+			at := follow
+			var is func(uint64) string
+			if live {
+				is = at()
+				if got := is(1); got != "1" {
+					t.Fatal(got)
+				}
+			}
+			if err := p.hostile.nc.PublishRequest(apiDirectGet+snapshotStream, entrySubject, []byte(`{"seq":5}`)); err != nil {
+				t.Fatal(err)
+			}
+			for {
+				if _, last, err := p.control.Bounds(ctx); err != nil || last == 2 {
+					break
+				}
+			}
+			if !live {
+				is = at()
+			}
+			for n := uint64(2); n < 6; n++ {
+				mustAppend(t, p.control, n, fmt.Sprint(n+1))
+			}
+			for n := uint64(3); n <= 6; n++ {
+				if got := is(n); got != fmt.Sprint(n) {
+					t.Errorf("entry %d is %q", n, got)
+				}
+			}
+		})
+	}
+}
+
+// An answer that says that there is nothing is not taken for one when it is read from the log.
+func TestEdgeCannotEndTheLogByAnswers(t *testing.T) {
+	p := startPair(t)
+	ctx := within(t, time.Minute)
+	mustAppend(t, p.control, 0, "1")
+	for _, ask := range []string{`{"seq":99}`, `{"seq":1,"batch":1}`, `{`, ``} {
+		if err := p.hostile.nc.PublishRequest(apiDirectGet+logStream, entrySubject, []byte(ask)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := p.hostile.Add(ctx, "after them", nil); err != nil {
+		t.Fatal(err)
+	}
+	at, err := p.control.Add(ctx, "last", []byte("last"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log("the last entry is at", at)
+	f := fleet.NewFollower(p.honest, 0, func(context.Context, fleet.Entry) error { return nil })
+	go func() { _ = f.Run(ctx) }()
+	if err := f.Wait(within(t, 5*time.Second), at); err != nil {
+		t.Errorf("followed to %d of %d: %v", f.Applied(), at, err)
+	}
+	for n := uint64(1); n <= at; n++ {
+		if _, err := p.honest.Read(within(t, 5*time.Second), n); err != nil {
+			t.Errorf("read %d: %v", n, err)
+		}
+	}
 }
