@@ -102,6 +102,33 @@ func TestRestoredCopyIsAnotherLog(t *testing.T) {
 	})
 }
 
+// The same where the log has grown beyond what the edge has followed by the time it joins.
+func TestRestoredCopyThatHasGrown(t *testing.T) {
+	small(t, func(w *world, e *edge) {
+		restore := w.store.Save()
+		for i := range 5 {
+			if !w.completes(fmt.Sprint("/", i), time.Minute) {
+				t.Fatal("not completed")
+			}
+		}
+		time.Sleep(2 * w.terms.Renew)
+		e.engine.Suffer(memory.Faults{Cut: true})
+		restore()
+		other := w.store.Connect(7)
+		for i := range 20 {
+			if _, err := other.Add(w.ctx, fmt.Sprint("other ", i), []byte("Iother")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		e.engine.Suffer(memory.Faults{})
+		time.Sleep(3 * w.terms.Lease)
+		if e.member.Valid(e.clock()) {
+			t.Errorf("the edge is at %d of a log that is another one, and has a lease", e.member.Applied())
+		}
+	})
+}
+
 // stuck is a replica whose caches take nothing, such as one with a disk that fails.
 type stuck struct {
 	edge

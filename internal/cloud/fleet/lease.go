@@ -62,20 +62,18 @@ func (m *Member) join(ctx context.Context) error {
 	return nil
 }
 
-// sameLog fails if the entry that was applied last is another one in the log. A log that was restored from an older copy may have grown beyond it since.
+// sameLog fails if one of the entries that were applied last is another one in the log. A log that was restored from an older copy may have grown beyond them since,
+// and what came after them may have been applied.
 func (m *Member) sameLog(ctx context.Context) error {
-	last := m.last.Load()
-	if last == nil {
-		return nil
-	}
-	e, err := m.follow.read(ctx, last.sequence)
-	switch {
-	case errors.Is(err, ErrDropped): // nobody can tell any more
-		return nil
-	case err != nil:
-		return err
-	case sha256.Sum256(e.Data) != last.sum:
-		return fmt.Errorf("read entry %d, which was applied as another one: %w", last.sequence, ErrOtherLog)
+	for _, one := range m.lately() {
+		e, err := m.follow.read(ctx, one.sequence)
+		switch {
+		case errors.Is(err, ErrDropped): // nobody can tell any more
+		case err != nil:
+			return err
+		case sha256.Sum256(e.Data) != one.sum:
+			return fmt.Errorf("read entry %d, which was applied as another one: %w", one.sequence, ErrOtherLog)
+		}
 	}
 	return nil
 }
@@ -149,6 +147,7 @@ func (m *Member) grant(start time.Time) {
 // insist writes l, at its revision, until that is known to have succeeded or another has changed the record, and returns the record with the time
 // at which the write that succeeded began. A write whose outcome is unknown is looked up: nobody but this member writes this record, except to end it.
 func (m *Member) insist(ctx context.Context, l Lease) (Lease, time.Time, error) {
+	began := m.opts.Now()
 	for pause := firstPause; ; pause = min(2*pause, m.opts.Terms.Renew) {
 		start := m.opts.Now()
 		revision, err := m.write(ctx, l)
@@ -162,8 +161,12 @@ func (m *Member) insist(ctx context.Context, l Lease) (Lease, time.Time, error) 
 			case err == nil && (found.Ended || found.Revision == 0):
 				found.Member, found.Ended = l.Member, true
 				return found, start, nil
-			case err == nil && found.Revision < l.Revision: // a copy from before: what was followed of the log is not in it
-				return l, start, fmt.Errorf("renew the lease at revision %d, which is at %d: %w", l.Revision, found.Revision, ErrOtherLog)
+			case err == nil && found.Revision < l.Revision:
+				// Who answered is behind, which passes, or the log was restored from an older copy. To join anew tells: see sameLog.
+				if start.Sub(began) > m.opts.Terms.Lease {
+					found.Ended = true
+					return found, start, nil
+				}
 			case err == nil:
 				l.Revision = found.Revision // an earlier attempt of ours arrived: renew it
 				continue

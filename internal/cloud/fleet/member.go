@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,7 +53,6 @@ type Member struct {
 	granted atomic.Pointer[grant]
 	lapsed  atomic.Int64 // times that the lease ran out
 	ready   atomic.Bool  // it had a grant
-	last    atomic.Pointer[applied]
 	follow  *Follower
 
 	// mu guards what follows; held for field access only.
@@ -60,6 +60,7 @@ type Member struct {
 	lease  Lease     // as last written
 	loaded bool      // the replica has a state
 	since  time.Time // when it was first tried to load the state, or to apply the entry, that is next; the zero time while there is none
+	last   []applied // at most 2*remembered
 }
 
 // applied is an entry that was.
@@ -67,6 +68,9 @@ type applied struct {
 	sequence uint64
 	sum      [sha256.Size]byte // of its data
 }
+
+// remembered is how many of the entries that were applied last are compared with the log when a member joins anew.
+const remembered = 64
 
 // grant is the right to answer from the cache, for one lease from its start on.
 type grant struct {
@@ -213,11 +217,22 @@ func (m *Member) apply(ctx context.Context, e Entry) error {
 	if err := m.replica.Apply(ctx, e); err != nil {
 		return err
 	}
-	m.last.Store(&applied{e.Sequence, sha256.Sum256(e.Data)})
+	one := applied{e.Sequence, sha256.Sum256(e.Data)}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.since = time.Time{}
+	if len(m.last) == 2*remembered {
+		m.last = append(m.last[:0], m.last[remembered:]...)
+	}
+	m.last = append(m.last, one)
 	return nil
+}
+
+// lately are the entries that were applied last, oldest first.
+func (m *Member) lately() []applied {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.last[max(0, len(m.last)-remembered):])
 }
 
 // trying notes that what is next is tried, for the first time or again.

@@ -111,7 +111,7 @@ func (s *Server) start(ctx context.Context) error {
 	ctx = background
 	s.work.Go(func() { s.follow(ctx) })
 	s.work.Go(func() { s.watch(ctx) })
-	s.work.Go(func() { _ = s.controller.Run(ctx) }) // its error is that it was stopped
+	s.work.Go(func() { s.control(ctx) })
 	s.work.Go(func() { _ = fleet.KeepSnapshots(ctx, s.engine, snapshots{s}, snapshotPause, s.opts.Logger) })
 	s.api.Serve(s.handler(), nil)
 	if s.info.Page != "" {
@@ -229,6 +229,16 @@ func (s *Server) follow(ctx context.Context) {
 			}
 		}
 		_ = fleet.Sleep(ctx, pause)
+	}
+}
+
+// control keeps the controller at work: without it nothing is Completed any more.
+func (s *Server) control(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := s.controller.Run(ctx); ctx.Err() == nil {
+			s.opts.Logger.Error("the edges could not be watched, will retry", "error", err)
+		}
+		_ = fleet.Sleep(ctx, time.Second) // it ends with ctx
 	}
 }
 
