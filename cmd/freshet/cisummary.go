@@ -74,7 +74,11 @@ func facts(pub *publication, res deploy.Result, took time.Duration) [][]string {
 		rows = append(rows, []string{"Invalidated", fmt.Sprintf("%s on %s: %s", ui.Count(len(sub.Items), "path"), ui.Code(sub.Distribution), ui.Plain(sub.Status))})
 	}
 	if v := res.Verified; v.Of > 0 {
-		rows = append(rows, []string{"Verified", fmt.Sprintf("%s of %s at the edge, %s stale", ui.Number(v.Checked), ui.Count(v.Of, "URL"), ui.Number(len(v.Stale)))})
+		rows = append(rows, []string{"Verified", fmt.Sprintf("%s of %s at the edge%s, %s stale",
+			ui.Number(v.Checked), ui.Count(v.Of, "URL"), provedAt(v.Fleet), ui.Number(len(v.Stale)))})
+		for _, line := range v.Unproved() {
+			rows = append(rows, []string{"Not asked", ui.Plain(line)})
+		}
 	}
 	for _, w := range append(append([]string{}, pub.plan.Warnings...), res.Warnings...) {
 		rows = append(rows, []string{"Warning", ui.Plain(w)})

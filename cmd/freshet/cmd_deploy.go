@@ -17,7 +17,7 @@ const deployHelp = `Publishes exactly what changed: plan → upload → invalida
 
 Assets go up before the pages that name them, removed pages go before the
 invalidation, and everything that is invalidated is on the printed plan. What
-is live afterwards is proved at the edge, byte for byte.
+is live afterwards is proved at the edge, byte for byte; of a fleet, at each one.
 
 A run that was interrupted is finished by the next one, from any machine. Two
 runs never publish at once: the second waits for the first, then compares anew.

@@ -111,10 +111,10 @@ func (a *app) showLocal(info cloud.Info) error {
 	}
 	_, err := fmt.Fprintf(a.stdout, `The embedded cloud is running.
 
-  Site      %s
-  Console   %s
-  Bucket    s3://%s
-  Distribution %s
+  Site          %s
+  Console       %s
+  Bucket        s3://%s
+  Distribution  %s
 
 Publish to it from another terminal with "%s". To point the
 AWS CLI at it:

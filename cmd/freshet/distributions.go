@@ -23,6 +23,7 @@ type distribution struct {
 	remote.Distribution
 	view   rules.View
 	viewer remote.Viewer
+	at     func(address string) (remote.Viewer, error) // viewer at one edge of a fleet
 }
 
 // connectCDN finds the distributions and how they show the bucket.
@@ -52,8 +53,13 @@ func (a *app) connectCDN(ctx context.Context, t *target, p project, named config
 			return err
 		}
 		one := distribution{Distribution: d, view: viewOf(d, named, p.URLs)}
-		if one.viewer, err = viewerOf(d, named, len(ids)); err != nil {
+		client, err := viewerOf(d, named, len(ids))
+		if err != nil {
 			return err
+		}
+		if client != nil {
+			one.viewer = client
+			one.at = func(address string) (remote.Viewer, error) { return client.At(address, jobs) }
 		}
 		t.distributions = append(t.distributions, one)
 		if t.url == "" && one.viewer != nil {
@@ -75,8 +81,8 @@ func (a *app) limits(t *target, name string) (invalidation.Limits, error) {
 }
 
 // viewerOf asks where the distribution's viewers go: at the configured URL
-// where it is the only one, else at its own domain.
-func viewerOf(d remote.Distribution, named config.Target, of int) (remote.Viewer, error) {
+// where it is the only one, else at its own domain; nil where it has none.
+func viewerOf(d remote.Distribution, named config.Target, of int) (*viewer.Client, error) {
 	base := ""
 	switch {
 	case named.URL != "" && of == 1:
@@ -196,7 +202,7 @@ func (t *target) names() string {
 func (t *target) forEngine() []deploy.Distribution {
 	var out []deploy.Distribution
 	for _, d := range t.distributions {
-		out = append(out, deploy.Distribution{ID: d.ID, View: d.view, Viewer: d.viewer})
+		out = append(out, deploy.Distribution{ID: d.ID, View: d.view, Viewer: d.viewer, At: d.at})
 	}
 	return out
 }

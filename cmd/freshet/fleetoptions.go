@@ -31,7 +31,7 @@ func (f *fleetFlags) define(flags *pflag.FlagSet) {
 	flags.StringVar(&f.name, "name", "", "with --control: the edge's own `name` (default the host's name)")
 	flags.StringVar(&f.seed, "seed", "", "with --control: the `file` with the edge's secret key, which freshet control new-key makes")
 	flags.StringVar(&f.authority, "authority", "", "with --control: the PEM `file` with the authority of the logs' certificates (default the system's)")
-	flags.StringVar(&f.address, "address", "", "with --control: the base `URL` at which viewers reach this edge, to be shown (default the first listener)")
+	flags.StringVar(&f.address, "address", "", "with --control: the base `URL` at which publishers reach this edge, to prove deploys there, and to be shown (default the first listener, if it has an address of its own)")
 	flags.DurationVar(&f.lease, "lease", 0, "with --control: how long it answers from its cache without hearing of the fleet (default 5s)")
 	flags.StringVar(&f.domain, "domain", "", "with --control: the `domain` that distributions are found below, as on the control nodes (default cloudfront.localhost)")
 	flags.StringVar(&f.endpoint, "origin-endpoint", "", "with --control: the `URL` of the S3-compatible store of all buckets (default AWS)")

@@ -208,7 +208,7 @@ func (pub *publication) again() (plan.Plan, error) {
 
 // engine wires the engine to an open target.
 func (a *app) engine(t *target, opts deploy.Options) *deploy.Engine {
-	opts.Distributions, opts.Limits = t.forEngine(), t.limits
+	opts.Distributions, opts.Limits, opts.Fleet = t.forEngine(), t.limits, t.fleet
 	opts.Jobs, opts.Now = jobs, a.now
 	opts.Lock.Writer = writer()
 	if here, err := presence.Default(); err == nil {

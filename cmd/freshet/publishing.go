@@ -179,19 +179,31 @@ func summary(pub *publication, res deploy.Result, took time.Duration) string {
 	switch {
 	case len(pub.target.distributions) == 0:
 		text += " Nothing was invalidated: the target has no distribution. A CDN in front of the bucket may keep old answers."
-	case res.Verified.Unseen != "":
+	case res.Verified.Unseen != "" && res.Verified.Checked == 0:
 		text += " It could not be verified at the edge: " + res.Verified.Unseen + "."
 	case res.Verified.Of == 0:
 		text += " It was not verified at the edge."
 	case res.Verified.Checked < res.Verified.Of:
-		text += fmt.Sprintf(" The edge answers with the new version: %s of %s URLs were asked for.",
-			ui.Number(res.Verified.Checked), ui.Number(res.Verified.Of))
+		text += fmt.Sprintf(" The edge answers with the new version: %s of %s URLs were asked for%s.",
+			ui.Number(res.Verified.Checked), ui.Number(res.Verified.Of), provedAt(res.Verified.Fleet))
 	case res.Verified.Of == 1:
-		text += " The edge answers with the new version."
+		text += " The edge answers with the new version" + provedAt(res.Verified.Fleet) + "."
 	default:
-		text += fmt.Sprintf(" The edge answers with the new version: all %s URLs were asked for.", ui.Number(res.Verified.Of))
+		text += fmt.Sprintf(" The edge answers with the new version: all %s URLs were asked for%s.", ui.Number(res.Verified.Of), provedAt(res.Verified.Fleet))
 	}
 	return text
+}
+
+// provedAt is at how many edges of a fleet the new version was proved; "" without a
+// fleet, or where nobody knows its edges.
+func provedAt(f *deploy.FleetVerification) string {
+	switch {
+	case f == nil || f.Edges == 0:
+		return ""
+	case f.Proved < f.Edges:
+		return fmt.Sprintf(", proved at %s of %s", ui.Number(f.Proved), ui.Count(f.Edges, "edge"))
+	}
+	return ", proved at " + ui.Count(f.Edges, "edge")
 }
 
 // sayWhere tells what to type to see the site.

@@ -64,11 +64,27 @@ type verifiedJSON struct {
 	Checked int         `json:"checked"`
 	Of      int         `json:"of"`
 	Stale   []staleJSON `json:"stale"`
+	// Fleet is null where there are no edges of freshet's own.
+	Fleet *verifiedFleetJSON `json:"fleet"`
 }
 
 type staleJSON struct {
-	URL string `json:"url"`
-	Why string `json:"why"`
+	URL  string `json:"url"`
+	Why  string `json:"why"`
+	Edge string `json:"edge,omitempty"` // of a fleet
+}
+
+// verifiedFleetJSON is at which edges of a fleet it was proved.
+type verifiedFleetJSON struct {
+	Edges     int           `json:"edges"`
+	Proved    int           `json:"proved"`
+	NoAddress int           `json:"no_address"`
+	NotAsked  []unaskedJSON `json:"not_asked"`
+}
+
+type unaskedJSON struct {
+	Edge string `json:"edge"`
+	Why  string `json:"why"`
 }
 
 func deployJSON(pub *publication, res deploy.Result, took time.Duration) deployAnswer {
@@ -76,14 +92,15 @@ func deployJSON(pub *publication, res deploy.Result, took time.Duration) deployA
 	out := deployAnswer{
 		Release: string(res.Release), Target: pub.target.name, Changed: res.Changed, Unchanged: p.Unchanged, Foreign: p.Foreign,
 		Invalidations: []submittedJSON{},
-		Verified:      verifiedJSON{Checked: res.Verified.Checked, Of: res.Verified.Of, Stale: []staleJSON{}},
+		Verified:      verified(res.Verified),
 		Restores:      string(p.Restores),
 		URL:           pub.target.url, DurationMS: took.Milliseconds(), Warnings: append([]string{}, p.Warnings...),
 	}
 	out.Warnings = append(out.Warnings, res.Warnings...)
-	if res.Verified.Unseen != "" {
+	if res.Verified.Unseen != "" && res.Verified.Checked == 0 {
 		out.Warnings = append(out.Warnings, "not verified: "+res.Verified.Unseen)
 	}
+	out.Warnings = append(out.Warnings, res.Verified.Unproved()...)
 	for _, sub := range res.Invalidations {
 		out.Invalidations = append(out.Invalidations, submitted(sub))
 	}
@@ -97,8 +114,19 @@ func deployJSON(pub *publication, res deploy.Result, took time.Duration) deployA
 	if pub.revision != nil {
 		out.Revision = pub.revision.Name
 	}
-	for _, s := range res.Verified.Stale {
-		out.Verified.Stale = append(out.Verified.Stale, staleJSON{s.Base + string(s.Path), s.Why})
+	return out
+}
+
+func verified(v deploy.Verification) verifiedJSON {
+	out := verifiedJSON{Checked: v.Checked, Of: v.Of, Stale: []staleJSON{}}
+	for _, s := range v.Stale {
+		out.Stale = append(out.Stale, staleJSON{s.Base + string(s.Path), s.Why, s.Edge})
+	}
+	if f := v.Fleet; f != nil {
+		out.Fleet = &verifiedFleetJSON{f.Edges, f.Proved, f.Nameless, []unaskedJSON{}}
+		for _, u := range f.Unasked {
+			out.Fleet.NotAsked = append(out.Fleet.NotAsked, unaskedJSON{u.Edge, u.Why})
+		}
 	}
 	return out
 }

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		"jsonpath": tool(jsonpath),
 		"gencert":  tool(gencert),
 		"pty":      tool(pty),
+		"stuck":    tool(stuck),
 	})
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,12 +9,56 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"maps"
 	"math/big"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"sync"
 	"time"
 )
+
+// stuck prints the URL of a server that answers as URL does, what it has answered
+// once for ever, until it is interrupted: "stuck URL".
+func stuck(args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: stuck URL")
+	}
+	to, err := url.Parse(args[0])
+	if err != nil {
+		return err
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Host = r.In.Host
+	}}
+	var mu sync.Mutex // guards kept; held for one request
+	kept := map[string]*httptest.ResponseRecorder{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		key := r.Host + r.RequestURI
+		if kept[key] == nil {
+			kept[key] = httptest.NewRecorder()
+			proxy.ServeHTTP(kept[key], r)
+		}
+		maps.Copy(w.Header(), kept[key].Header())
+		w.WriteHeader(kept[key].Code)
+		_, _ = w.Write(kept[key].Body.Bytes())
+	}))
+	defer server.Close()
+	fmt.Println(server.URL)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	<-ctx.Done()
+	return nil
+}
 
 // gencert writes site.pem and site.key for 127.0.0.1 into a folder: "gencert DIR".
 func gencert(args []string) error {

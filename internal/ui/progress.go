@@ -303,12 +303,20 @@ func (st *stage) finished(took time.Duration) string {
 	case deploy.StageWait:
 		line = "invalidation completed after " + Duration(took)
 	case deploy.StageVerify:
-		line = fmt.Sprintf("verified %s of %s at the edge", Number(e.Done), Count(e.Total, "changed URL"))
+		line = fmt.Sprintf("verified %s of %s at %s", Number(e.Done), Count(e.Total, "changed URL"), edges(e))
 	}
 	if line != "" && st.retries > 0 {
 		line += ", after " + Count(st.retries, "retry", "retries")
 	}
 	return line
+}
+
+// edges says where is verified.
+func edges(e deploy.Event) string {
+	if e.Edges == 0 {
+		return "the edge"
+	}
+	return Count(e.Edges, "edge")
 }
 
 // running is the line of a stage that goes on, at most columns wide.
@@ -330,7 +338,11 @@ func (st *stage) running(s Style, now time.Time, columns int) string {
 	case deploy.StageWait:
 		text = "waiting for " + e.Note
 	case deploy.StageVerify:
-		text = fmt.Sprintf("verifying at the edge: %s of %s", Number(e.Done), Count(e.Total, "URL"))
+		what := "URL"
+		if e.Edges > 0 {
+			what = "answer" // a URL has one at each edge
+		}
+		text = fmt.Sprintf("verifying at %s: %s of %s", edges(e), Number(e.Done), Count(e.Total, what))
 	case deploy.StageRemove:
 		text = fmt.Sprintf("removing: %s of %s", Number(e.Done), Count(e.Total, "object"))
 	case deploy.StageRecord:

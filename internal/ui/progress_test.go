@@ -333,3 +333,22 @@ func TestBarOfOddCounts(t *testing.T) {
 		t.Errorf("all but done: %q", line)
 	}
 }
+
+// With a fleet, a URL has an answer at each edge.
+func TestProgressOfAFleet(t *testing.T) {
+	var b bytes.Buffer
+	c := &clock{time.Unix(0, 0)}
+	p := terminalProgress(&b, c, 120)
+	p.Event(deploy.Event{Stage: deploy.StageVerify, Total: 60, Edges: 5})
+	c.now = c.now.Add(time.Second)
+	p.Event(deploy.Event{Stage: deploy.StageVerify, Done: 30, Total: 60, Edges: 5})
+	if got, want := show(b.String(), 120).last(), "  verifying at 5 edges: 30 of 60 answers"; got != want {
+		t.Errorf("the line is %q, want %q", got, want)
+	}
+	p.Event(deploy.Event{Stage: deploy.StageVerify, Note: "edge-3 could not be asked: it is dead"})
+	p.Event(deploy.Event{Stage: deploy.StageVerify, Done: 10, Total: 10, Edges: 4, Finished: true})
+	stays := []string{"  edge-3 could not be asked: it is dead", "  ✓ verified 10 of 10 changed URLs at 4 edges", ""}
+	if diff := cmp.Diff(show(b.String(), 120).all(), stays); diff != "" {
+		t.Errorf("what stays on the screen (-got +want):\n%s", diff)
+	}
+}

@@ -145,7 +145,7 @@ func fleetNotes() map[string]note {
 		"edge.control.seed":      {text: "The file with the edge's secret key, which `freshet control new-key FILE` makes."},
 		"edge.control.authority": {text: "A PEM file with the authority that the logs' certificates come from; without it, those of the system."},
 		"edge.control.name":      {text: "The edge's own name, as operators know it; without it, the host's.", pattern: ownNamePattern, example: "edge-1"},
-		"edge.control.address":   {text: "Where viewers reach this very edge, to be shown.", pattern: urlPattern, example: "https://edge-1.example.org"},
+		"edge.control.address":   {text: "Where publishers reach this very edge, to prove deploys there, and to be shown.", pattern: urlPattern, example: "https://edge-1.example.org"},
 		"edge.control.lease":     {text: "How long it answers from its cache without hearing of the fleet, from 200ms to 5m; 5s is usual."},
 		"edge.control.domain":    {text: "What distributions are found below, as on the control nodes.", example: "cdn.example.org"},
 

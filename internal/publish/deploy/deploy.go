@@ -14,6 +14,7 @@
 package deploy
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -52,6 +53,10 @@ type Options struct {
 	// the same.
 	TrustRecord bool
 	NoVerify    bool // do not ask the edge, even if there is a Viewer
+	// Fleet reads which edges there are, where the CDN is a fleet of freshet's own:
+	// then each one that serves is asked, beside the Viewers. nil, and nil from it,
+	// mean that there is none.
+	Fleet func(context.Context) (*remote.Fleet, error)
 	// Lock says how the run gets the lock and keeps it; its Writer, user and
 	// machine, stands in the journal too.
 	Lock release.LockOptions
@@ -65,6 +70,9 @@ type Distribution struct {
 	ID     string
 	View   rules.View    // how it shows the bucket
 	Viewer remote.Viewer // where its viewers go; nil means that nothing is verified there
+	// At is Viewer with every connection made to the edge at an address, a base URL;
+	// nil means that no edge can be asked by itself.
+	At func(address string) (remote.Viewer, error)
 }
 
 // Engine publishes to one target.

@@ -30,6 +30,10 @@ type Event struct {
 	DoneBytes, TotalBytes int64
 	Note                  string // "changed pages", "throttled, trying again in 2s"
 	Finished              bool   // the stage is over
+	// Edges is at how many edges of a fleet is verified: then Done and Total count
+	// answers, and, where the stage is over, it is at how many it was proved and they
+	// count URLs. 0 without a fleet.
+	Edges int
 	// Step is the step of the plan that was finished, where the event is of one;
 	// else nil.
 	Step *plan.Step

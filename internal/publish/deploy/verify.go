@@ -1,14 +1,13 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/freshet/freshet/internal/crash"
 	"github.com/freshet/freshet/internal/publish/invalidation"
 	"github.com/freshet/freshet/internal/publish/plan"
 	"github.com/freshet/freshet/internal/publish/release"
@@ -21,16 +20,19 @@ const maxVerified = 200
 
 // Verification is what the edge was seen to serve.
 type Verification struct {
-	Checked int
+	Checked int // URLs asked for; with a fleet at one place, the one with the most
 	Of      int // URLs that could have been checked
 	Stale   []Stale
-	// Unseen says why nothing could be checked: the edge cannot be reached from
-	// here. What the CDN says of the invalidation then has to do. "" otherwise.
+	// Unseen says why nothing could be checked where viewers go: that cannot be
+	// reached from here. Unless edges of a fleet were asked, what the CDN says of the
+	// invalidation then has to do. "" otherwise.
 	Unseen string
+	Fleet  *FleetVerification // nil where there is no fleet
 }
 
 // Stale is a URL whose answer is not the new one.
 type Stale struct {
+	Edge         string // of a fleet; "" for where viewers go
 	Distribution string
 	Base         string // the URL that Path is relative to
 	Path         site.URLPath
@@ -53,6 +55,9 @@ type check struct {
 	// oldCache is a Cache-Control that must not be answered any more, "" for
 	// none.
 	oldCache string
+
+	wrong   string // about the last answer; "" for nothing, and where there was none
+	gaveOld bool   // the last answer was what nobody may get any more
 }
 
 // checks lists what the edges must prove for p: every URL that changes,
@@ -125,72 +130,63 @@ func (c *check) compare(o, old site.Object, isOwn bool) {
 	}
 }
 
-// sample is every n-th of cs, so that at most max are left.
-func sample(cs []check, max int) []check {
-	if len(cs) <= max {
-		return cs
-	}
-	out := make([]check, max)
-	for i := range out {
-		out[i] = cs[i*len(cs)/max]
-	}
-	return out
-}
-
-// verify proves at the edge that viewers get the new version. What is still
-// stale is purged once more and asked for again; then it is reported.
+// verify proves where viewers go, and at each edge of a fleet, that they get the
+// new version. What is still stale is purged once more and asked for again; then it
+// is reported.
 func (e *Engine) verify(ctx context.Context, p plan.Plan, live release.State) (Verification, error) {
 	if e.opts.NoVerify {
 		return Verification{}, nil
 	}
 	all := e.checks(p, live.Live)
-	v := Verification{Of: len(all)}
-	asked := sample(all, maxVerified)
-	v.Checked = len(asked)
-	failed, err := e.ask(ctx, asked)
-	if errors.Is(err, remote.ErrUnreachable) {
-		v.Checked, v.Unseen = 0, err.Error()
-		return v, nil
+	if len(all) == 0 {
+		return Verification{}, nil
 	}
+	r, err := e.round(ctx, all)
+	if err != nil {
+		return Verification{Of: len(all)}, err
+	}
+	err = e.visit(ctx, r.places)
+	v := e.verification(r, len(all))
 	if err != nil {
 		return v, err
 	}
-	if len(failed) > 0 {
-		if failed, err = e.purgeAgain(ctx, p, asked, failed); err != nil {
+	if len(v.Stale) > 0 {
+		if err := e.purgeAgain(ctx, p, r.places, v); err != nil {
 			return v, err
 		}
+		v = e.verification(r, len(all))
 	}
-	v.Stale = failed
-	if len(all) == 0 {
-		return v, nil
+	for _, line := range v.Unproved() {
+		e.report.send(Event{Stage: StageVerify, Note: line})
 	}
-	if len(failed) > 0 {
-		return v, fmt.Errorf("%w: %d of %d URLs checked: %s", ErrStale, len(failed), v.Checked, listed(failed))
+	if len(v.Stale) > 0 {
+		return v, fmt.Errorf("%w: %s", ErrStale, v.told())
 	}
-	e.report.send(Event{Stage: StageVerify, Done: v.Checked, Total: v.Of, Finished: true})
+	if v.Checked > 0 {
+		e.report.send(Event{Stage: StageVerify, Done: v.Checked, Total: v.Of, Edges: v.Fleet.proved(), Finished: true})
+	}
 	return v, nil
 }
 
 // purgeAgain invalidates the stale URLs once more, under a reference of its
-// own, and asks for them again.
-func (e *Engine) purgeAgain(ctx context.Context, p plan.Plan, asked []check, failed []Stale) ([]Stale, error) {
-	e.report.send(Event{Stage: StageVerify, Note: fmt.Sprintf("%d URLs are not fresh; purging them once more", len(failed))})
+// own, and asks for them again where they were.
+func (e *Engine) purgeAgain(ctx context.Context, p plan.Plan, places []*place, seen Verification) error {
+	e.report.send(Event{Stage: StageVerify, Note: fmt.Sprintf("%d of %d URLs are not fresh%s; purging them once more", urls(seen.Stale), seen.Checked, at(seen.Stale))})
 	var purges []plan.Purge
 	for on, d := range e.opts.Distributions[:min(len(e.opts.Distributions), len(p.Purges))] {
-		purges = append(purges, plan.Purge{Distribution: d.ID, Cover: covering(p.Purges[on].Cover, d.ID, failed)})
+		purges = append(purges, plan.Purge{Distribution: d.ID, Cover: covering(p.Purges[on].Cover, d.ID, seen.Stale)})
 	}
 	subs, err := e.invalidateAll(ctx, p.Release+"-again", purges)
 	if err != nil || len(subs) == 0 {
-		return failed, err
+		return err
 	}
-	var again []check
-	for _, c := range asked {
-		id := e.opts.Distributions[c.on].ID
-		if slices.ContainsFunc(failed, func(s Stale) bool { return s.Distribution == id && s.Path == c.path }) {
-			again = append(again, c)
+	var again []*place
+	for _, one := range places {
+		if len(e.stale(one)) > 0 {
+			again = append(again, one)
 		}
 	}
-	return e.ask(ctx, again)
+	return e.visit(ctx, again)
 }
 
 // covering is the part of a cover that covers stale URLs; tags are always part
@@ -206,43 +202,6 @@ func covering(c invalidation.Cover, distribution string, stale []Stale) invalida
 	return out
 }
 
-// ask puts the checks to the edge and returns what is stale, in their order.
-func (e *Engine) ask(ctx context.Context, cs []check) ([]Stale, error) {
-	g, ctx := crash.WithContext(ctx)
-	g.SetLimit(e.opts.Jobs)
-	why := make([]string, len(cs))
-	progress := &counter{report: e.report, event: Event{Stage: StageVerify, Total: len(cs)}}
-	if len(cs) > 0 {
-		progress.note("")
-	}
-	for i, c := range cs {
-		g.Go(func() error {
-			var answer remote.Answer
-			err := retry(ctx, progress.tell, func() (err error) {
-				answer, err = e.opts.Distributions[c.on].Viewer.Ask(ctx, c.path)
-				return err
-			}, func(err error, n int) bool { return n < tries && !errors.Is(err, remote.ErrUnreachable) })
-			if err != nil {
-				return fmt.Errorf("verify at %s: ask for %s: %w", e.opts.Distributions[c.on].Viewer, c.path, err)
-			}
-			why[i] = c.judge(answer)
-			progress.done(1, 0)
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	var stale []Stale
-	for i, w := range why {
-		if w != "" {
-			d := e.opts.Distributions[cs[i].on]
-			stale = append(stale, Stale{d.ID, d.Viewer.String(), cs[i].path, w})
-		}
-	}
-	return stale, nil
-}
-
 // judge says what is wrong with an answer, "" for nothing. Bytes and type are
 // compared, never the status alone: a single-page fallback answers 200.
 func (c check) judge(a remote.Answer) string {
@@ -251,7 +210,7 @@ func (c check) judge(a remote.Answer) string {
 		cached = ", X-Cache: " + a.Cache
 	}
 	switch {
-	case !c.old.IsZero() && a.Digest == c.old && a.Status < http.StatusBadRequest: // an error page may look like anything
+	case c.isOld(a):
 		return fmt.Sprintf("still answers with the old bytes (status %d%s)", a.Status, cached)
 	case c.want == nil, c.hidden && (a.Status == http.StatusNotFound || a.Status == http.StatusForbidden):
 		return ""
@@ -267,15 +226,74 @@ func (c check) judge(a remote.Answer) string {
 	return ""
 }
 
+// isOld reports whether a is what nobody may get any more.
+func (c check) isOld(a remote.Answer) bool {
+	return !c.old.IsZero() && a.Digest == c.old && a.Status < http.StatusBadRequest // an error page may look like anything
+}
+
+// told is what a failed run says of the stale answers.
+func (v Verification) told() string {
+	return fmt.Sprintf("%d of %d URLs checked%s: %s", urls(v.Stale), v.Checked, at(v.Stale), listed(v.Stale))
+}
+
+// urls counts the URLs among stale answers, of which several edges may give one
+// each.
+func urls(stale []Stale) int {
+	type url struct {
+		distribution string
+		path         site.URLPath
+	}
+	seen := map[url]bool{}
+	for _, s := range stale {
+		seen[url{s.Distribution, s.Path}] = true
+	}
+	return len(seen)
+}
+
+// at says where stale answers were, " at edge-1, edge-2"; "" where none of them is
+// an edge's.
+func at(stale []Stale) string {
+	places := wheres(stale)
+	if !slices.ContainsFunc(stale, func(s Stale) bool { return s.Edge != "" }) {
+		return ""
+	}
+	return " at " + some(places)
+}
+
+// wheres are the places of stale answers, each once.
+func wheres(stale []Stale) []string {
+	var out []string
+	for _, s := range stale {
+		if name := cmp.Or(s.Edge, s.Base); !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// some joins parts, and counts those that would be too many to read.
+func some(parts []string) string {
+	const most = 5
+	if rest := len(parts) - most; rest > 0 {
+		parts = append(slices.Clone(parts[:most]), fmt.Sprintf("and %d more", rest))
+	}
+	return strings.Join(parts, ", ")
+}
+
 func listed(stale []Stale) string {
 	const most = 5
 	var parts []string
+	several := at(stale) != "" && len(wheres(stale)) > 1
 	for i, s := range stale {
 		if i == most {
 			parts = append(parts, fmt.Sprintf("and %d more", len(stale)-most))
 			break
 		}
-		parts = append(parts, string(s.Path)+" "+s.Why)
+		text := string(s.Path) + " " + s.Why
+		if several {
+			text = cmp.Or(s.Edge, s.Base) + ": " + text
+		}
+		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
 }

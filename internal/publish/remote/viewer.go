@@ -13,6 +13,9 @@ type Answer struct {
 	CacheControl string
 	Cache        string      // the X-Cache header, "" where there is none
 	Digest       site.Digest // of the body
+	// Plain says that it was asked for without TLS, of a site that viewers ask
+	// with it.
+	Plain bool
 }
 
 // Viewer asks a site for its URLs as a browser does. It is safe for concurrent

@@ -58,5 +58,6 @@ func (c *CDN) Fleet(ctx context.Context) (*remote.Fleet, error) {
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxFleet)).Decode(f); err != nil {
 		return nil, fmt.Errorf("%s: the answer is damaged: %w", call, err)
 	}
+	f.Here = remote.Loopback(req.URL.Hostname())
 	return f, nil
 }

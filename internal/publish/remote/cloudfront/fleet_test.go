@@ -1,6 +1,7 @@
 package cloudfront_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -23,12 +24,12 @@ func TestFleet(t *testing.T) {
 		wrong            bool
 	}{
 		{"a fleet", "application/json", one, 200, &remote.Fleet{
-			Node: "c1", Version: "v1", Reached: true, Applied: 7, Completed: 6,
+			Node: "c1", Version: "v1", Reached: true, Applied: 7, Completed: 6, Here: true,
 			Edges: []remote.FleetEdge{{
 				Name: "e1", State: "serving", Applied: 6, Lag: 1, Renewed: 0.5, Lease: 5, Version: "v1", Address: "http://e1", Fenced: 1, Requests: 3, Hits: 2,
 			}},
 		}, false},
-		{"a fleet without edges", "application/json; charset=utf-8", `{"node":"c1"}`, 200, &remote.Fleet{Node: "c1", Edges: []remote.FleetEdge{}}, false},
+		{"a fleet without edges", "application/json; charset=utf-8", `{"node":"c1"}`, 200, &remote.Fleet{Node: "c1", Edges: []remote.FleetEdge{}, Here: true}, false},
 		{"another service", "text/xml", "<ErrorResponse/>", 404, nil, false},
 		{"a page for everything", "text/html", "<p>", 200, nil, false},
 		{"no type", "", "", 200, nil, false},
@@ -52,6 +53,16 @@ func TestFleet(t *testing.T) {
 				t.Errorf("asked for %s; got, want:\n%s", path, diff)
 			}
 		})
+	}
+}
+
+// AWS is not asked: no request is made that the ended context would break off.
+func TestAWSIsNoFleet(t *testing.T) {
+	isolate(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if f, err := openAt(t, "").Fleet(ctx); f != nil || err != nil {
+		t.Errorf("got %+v, %v, want neither", f, err)
 	}
 }
 

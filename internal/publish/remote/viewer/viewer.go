@@ -2,7 +2,8 @@
 // can be proved where it counts.
 //
 // It follows no redirect, keeps no cache, asks for bytes without content
-// encoding, and sends paths exactly as they are spelled.
+// encoding, and sends paths exactly as they are spelled. It asks whatever the
+// site's name leads to, or one server of several that answer for the site.
 package viewer
 
 import (
@@ -23,8 +24,9 @@ import (
 
 // Client asks one site.
 type Client struct {
-	base *url.URL
-	http *http.Client
+	base   *url.URL
+	scheme string // of the connections
+	http   *http.Client
 }
 
 var _ remote.Viewer = (*Client)(nil)
@@ -43,14 +45,23 @@ func New(base string, conns int) (*Client, error) {
 	if u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("the site's URL %q has a query or a fragment; only a path may follow the host", base)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost, transport.DisableCompression = conns, true
+	transport := newTransport(conns)
 	transport.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
-	return &Client{u, &http.Client{
-		Transport:     transport,
+	return &Client{u, u.Scheme, newHTTP(transport)}, nil
+}
+
+func newTransport(conns int) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost, t.DisableCompression = conns, true
+	return t
+}
+
+func newHTTP(t *http.Transport) *http.Client {
+	return &http.Client{
+		Transport:     t,
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	}
 }
 
 // dialTimeout is how long a connection may take to be made.
@@ -103,7 +114,7 @@ func (c *Client) request(ctx context.Context, path site.URLPath) (*http.Request,
 	if err != nil {
 		return nil, fmt.Errorf("ask for %s: %w", path, err)
 	}
-	req.URL.Path, req.URL.RawPath = plain, raw
+	req.URL.Scheme, req.URL.Path, req.URL.RawPath = c.scheme, plain, raw
 	if req.URL.EscapedPath() != raw {
 		// net/url would escape it more than browsers do: a "|", for one.
 		req.URL.Opaque = raw
