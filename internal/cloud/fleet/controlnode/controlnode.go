@@ -118,7 +118,7 @@ func (s *Server) start(ctx context.Context) error {
 	ctx = background
 	s.work.Go(func() { s.follow(ctx) })
 	s.work.Go(func() { s.watch(ctx) })
-	s.work.Go(func() { _ = s.controller.Run(ctx) }) // its error is that it was stopped
+	s.work.Go(func() { s.control(ctx) })
 	s.work.Go(func() { _ = fleet.KeepSnapshots(ctx, s.engine, snapshots{s}, snapshotPause, s.opts.Logger) })
 	s.api.Serve(s.handler(), nil)
 	if s.info.Page == "" {
@@ -181,15 +181,23 @@ func (s *Server) open(ctx context.Context) error {
 			return err
 		}
 	}
-	one := &state{}
+	one, known := &state{}, make(chan struct{})
 	var err error
 	one.server, err = control.Open(path, nil, control.Options{
 		Credentials: s.opts.Credentials, Now: s.opts.Now, Rand: s.opts.Random, Logger: s.opts.Logger, Limits: s.opts.Limits,
 		Domain:      func(id string) string { return fleet.DomainOf(id, s.opts.Domain) },
 		CheckConfig: tenants.Check,
 		Log:         s.engine, Sync: func(ctx context.Context) error { return one.follower.Sync(ctx) },
-		Confirm:   s.confirm.wait,
-		Completed: s.completed, Changed: s.controller.Changed,
+		Confirm: s.confirm.wait,
+		Completed: func(ctx context.Context, sequence uint64) (uint64, error) {
+			select { // the view asks as soon as it is open; until it is known here, its members are not
+			case <-known:
+				return s.completed(ctx, sequence)
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
+		},
+		Changed: s.controller.Changed,
 	})
 	if err != nil {
 		return err
@@ -198,6 +206,7 @@ func (s *Server) open(ctx context.Context) error {
 		return one.server.Apply(e.Sequence, control.Content(e))
 	})
 	s.state.Store(one)
+	close(known)
 	s.controller.Changed()
 	return s.sameLog(ctx, path, one.server.Applied())
 }
@@ -242,6 +251,16 @@ func (s *Server) follow(ctx context.Context) {
 			}
 		}
 		_ = fleet.Sleep(ctx, pause)
+	}
+}
+
+// control keeps the controller at work: without it nothing is Completed any more.
+func (s *Server) control(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := s.controller.Run(ctx); ctx.Err() == nil {
+			s.opts.Logger.Error("the edges could not be watched, will retry", "error", err)
+		}
+		_ = fleet.Sleep(ctx, time.Second) // it ends with ctx
 	}
 }
 
