@@ -195,7 +195,7 @@ func (m *Member) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, m.opts.Terms.Lease/2)
 	defer cancel()
 	l.Ended = true
-	if _, err := m.engine.Write(ctx, l, l.Revision); err != nil {
+	if _, _, err := m.insist(ctx, l); err != nil { // a renewal that was under way may have changed the record
 		m.opts.Logger.Warn("the fleet could not be told that this edge leaves; it waits for its lease", "error", err)
 	}
 	m.setLease(l)
