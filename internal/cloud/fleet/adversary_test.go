@@ -27,7 +27,7 @@ func small(t *testing.T, test func(w *world, e *edge)) {
 		}
 		test(w, w.edges[0])
 		stop()
-		synctest.Wait()
+		time.Sleep(time.Minute) // until members have left, or given that up
 	})
 }
 
@@ -174,7 +174,7 @@ func TestStuckEdgeLeaves(t *testing.T) {
 			}
 		}
 		stop()
-		synctest.Wait()
+		time.Sleep(time.Minute) // until members have left, or given that up
 	})
 }
 
