@@ -40,10 +40,14 @@ localhost, it stands for itself, which does for one distribution.
 
 Beyond loopback the API needs a certificate and the keys in
 FRESHET_CONTROL_ACCESS_KEY_ID and FRESHET_CONTROL_SECRET_ACCESS_KEY, and takes
-signed requests alone; the log needs a certificate and the public keys of those
-who may connect, which "freshet control new-key" makes; the links between nodes
-need certificates of an authority of their own. Without these the node does not
-start. The console has no logins and stays on this machine.
+signed requests alone; the page needs a certificate of its own, and shows
+nothing until somebody has signed in with the same keys; the log needs a
+certificate and the public keys of those who may connect, which "freshet control
+new-key" makes; the links between nodes need certificates of an authority of
+their own. Without these the node does not start.
+
+The page shows edges, distributions and invalidations. Whoever signs in can
+invalidate; without keys nobody can, and everybody on this machine sees it.
 
 SIGINT and SIGTERM stop it in order. Port 0 takes any free port. With --json one
 line is printed once the node is ready.`
@@ -52,8 +56,9 @@ line is printed once the node is ready.`
 type controlFlags struct {
 	name, state             string
 	listen, certificate     string
-	key, console            string
-	log                     string
+	key, console, log       string
+	consoleCertificate      string
+	consoleKey              string
 	logCertificate, logKey  string
 	allowControl, allowEdge []string
 	cluster, clusterListen  string
@@ -78,7 +83,9 @@ func (a *app) controlCommand() *cobra.Command {
 	flags.StringVar(&given.listen, "listen", "", "the `address` of the CloudFront API (default "+controlListen+")")
 	flags.StringVar(&given.certificate, "certificate", "", "the PEM `file` with the API's certificate chain")
 	flags.StringVar(&given.key, "key", "", "the PEM `file` with its key")
-	flags.StringVar(&given.console, "console", "", "the `address` of the page that shows the fleet, on this machine, or none (default "+controlConsole+")")
+	flags.StringVar(&given.console, "console", "", "the `address` of the page that shows the fleet, or none (default "+controlConsole+")")
+	flags.StringVar(&given.consoleCertificate, "console-certificate", "", "the PEM `file` with the page's certificate chain")
+	flags.StringVar(&given.consoleKey, "console-key", "", "the PEM `file` with its key")
 	flags.StringVar(&given.log, "log", "", "the `address` of the log, for edges (default "+controlLog+")")
 	flags.StringVar(&given.logCertificate, "log-certificate", "", "the PEM `file` with the log's certificate chain")
 	flags.StringVar(&given.logKey, "log-key", "", "the PEM `file` with its key")
@@ -201,7 +208,9 @@ func controlFailure(err error) error {
 	case errors.Is(err, controlnode.ErrOpen):
 		return &failure{err, exitUsage, "name one, as in `freshet control --certificate api.pem --key api.key`, or listen on this machine alone"}
 	case errors.Is(err, controlnode.ErrExposed):
-		return &failure{err, exitUsage, "listen on this machine alone, as in `freshet control --console 127.0.0.1:8081`; from elsewhere reach it through `ssh -L 8081:127.0.0.1:8081 HOST`"}
+		return &failure{err, exitUsage, "set FRESHET_CONTROL_ACCESS_KEY_ID and FRESHET_CONTROL_SECRET_ACCESS_KEY, or listen on this machine alone, as in `freshet control --console 127.0.0.1:8081`"}
+	case errors.Is(err, controlnode.ErrPageOpen):
+		return &failure{err, exitUsage, "name one, as in `freshet control --console-certificate page.pem --console-key page.key`, or listen on this machine alone and reach it through `ssh -L 8081:127.0.0.1:8081 HOST`"}
 	case errors.Is(err, fleet.ErrOtherLog):
 		return &failure{err, exitFailed, "put the log's folder back from the same copy; or, to go on with the log as it is, remove the file that is named, and type `freshet control` again"}
 	case errors.Is(err, presence.ErrHeld):

@@ -61,12 +61,12 @@ func (a *app) controlOptions(given controlFlags) (controlOptions, error) {
 	}
 	out := controlOptions{scheme: "nats://", node: logNode(cfg), engineLog: new(slog.LevelVar)}
 	out.api = controlnode.Options{
-		Name: cfg.Name, Version: version(), Dir: cfg.State, Domain: cfg.Domain, API: listen.Listener(cfg.Listen), Page: cfg.Console,
-		Credentials: keys, Now: a.now, Logger: a.logger(),
+		Name: cfg.Name, Version: version(), Dir: cfg.State, Domain: cfg.Domain, API: listen.Listener(cfg.Listen),
+		Page: cfg.Console.Address, PageCertificate: cfg.Console.Certificate, PageKey: cfg.Console.Key, Credentials: keys, Now: a.now, Logger: a.logger(),
 	}
 	out.engineLog.Set(slog.LevelError + 1)
 	out.node.Log = a.loggerFrom(out.engineLog)
-	if cfg.Console == config.NoConsole {
+	if cfg.Console.Address == config.NoConsole {
 		out.api.Page = ""
 	}
 	if cfg.Log.Certificate != "" {
@@ -117,7 +117,7 @@ func controlAtDir(c config.Control, dir string) config.Control {
 		return config.Listen{Address: cmp.Or(l.Address, otherwise), Certificate: join(l.Certificate), Key: join(l.Key)}
 	}
 	c.State = join(cmp.Or(c.State, controlState))
-	c.Listen, c.Log, c.Console = at(c.Listen, controlListen), at(c.Log, controlLog), cmp.Or(c.Console, controlConsole)
+	c.Listen, c.Log, c.Console = at(c.Listen, controlListen), at(c.Log, controlLog), at(c.Console, controlConsole)
 	c.Cluster.Certificate, c.Cluster.Key, c.Cluster.Authority = join(c.Cluster.Certificate), join(c.Cluster.Key), join(c.Cluster.Authority)
 	return c
 }
@@ -134,7 +134,9 @@ func (f controlFlags) override(c *config.Control) error {
 		{f.listen, "--listen", controlListen, &c.Listen.Address, config.CheckAddress},
 		{f.certificate, "--certificate", "", &c.Listen.Certificate, nil},
 		{f.key, "--key", "", &c.Listen.Key, nil},
-		{f.console, "--console", controlConsole, &c.Console, checkConsole},
+		{f.console, "--console", controlConsole, &c.Console.Address, checkConsole},
+		{f.consoleCertificate, "--console-certificate", "", &c.Console.Certificate, nil},
+		{f.consoleKey, "--console-key", "", &c.Console.Key, nil},
 		{f.log, "--log", controlLog, &c.Log.Address, config.CheckAddress},
 		{f.logCertificate, "--log-certificate", "", &c.Log.Certificate, nil},
 		{f.logKey, "--log-key", "", &c.Log.Key, nil},
@@ -201,7 +203,7 @@ func checkControl(c config.Control) error {
 	for _, pair := range []struct {
 		config.Listen
 		certificate, key string
-	}{{c.Listen, "--certificate", "--key"}, {c.Log, "--log-certificate", "--log-key"}} {
+	}{{c.Listen, "--certificate", "--key"}, {c.Console, "--console-certificate", "--console-key"}, {c.Log, "--log-certificate", "--log-key"}} {
 		if (pair.Certificate == "") != (pair.Key == "") {
 			return usage("name both files", "%s and %s go together", pair.certificate, pair.key)
 		}

@@ -125,6 +125,9 @@ func browser(t *testing.T, listen ...func(any)) context.Context {
 	if os.Getenv("FRESHET_DARK") != "" { // to look at screenshots
 		options = append(options, chromedp.Flag("blink-settings", "preferredColorScheme=0"))
 	}
+	if os.Getenv("FRESHET_ANY_CERTIFICATE") != "" { // for listeners whose certificate a test has made
+		options = append(options, chromedp.Flag("ignore-certificate-errors", true))
+	}
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
 	var own []chromedp.ContextOption

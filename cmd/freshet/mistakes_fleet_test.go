@@ -23,7 +23,10 @@ var inAFleet = []mistake{
 		t.Setenv("FRESHET_CONTROL_ACCESS_KEY_ID", "A")
 		return in("control --log 127.0.0.1:0")(t, dir)
 	}, exitUsage, []string{"only one is set"}, "freshet control --help"},
-	{"page of a fleet for everybody", in("control --listen 127.0.0.1:0 --console 0.0.0.0:0 --log 127.0.0.1:0"), exitUsage, []string{"has no logins"}, "freshet control -C"},
+	{"page of a fleet for everybody", in("control --listen 127.0.0.1:0 --console 0.0.0.0:0 --log 127.0.0.1:0"), exitUsage, []string{"the page of the fleet listens beyond loopback without credentials"}, "freshet control -C"},
+	{"page of a fleet in the clear", withKeys("control --listen 127.0.0.1:0 --console 0.0.0.0:0 --log 127.0.0.1:0"), exitUsage,
+		[]string{"the page of the fleet listens beyond loopback without a certificate"}, "freshet control -C"},
+	{"page's certificate without its key", in("control --console-certificate a"), exitUsage, []string{"--console-certificate and --console-key go together"}, "freshet control --help"},
 	{"log in the clear", in("control --log 0.0.0.0:4222"), exitUsage, []string{"the log listens beyond loopback, on 0.0.0.0:4222, without a certificate"}, "freshet control -C"},
 	{"log for anybody", in("control --log 0.0.0.0:4222 --log-certificate a --log-key b"), exitUsage, []string{"anybody might connect"}, "freshet control -C"},
 	{"certificate without its key", in("control --certificate a"), exitUsage, []string{"--certificate and --key go together"}, "freshet control --help"},

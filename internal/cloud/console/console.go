@@ -19,6 +19,7 @@
 //
 // It leaves out logins and TLS (it is made for a loopback address; a listener on all addresses is answered for under the loopback names only), compressed
 // answers, buttons that change something, the objects that only a disk tier holds, and the time at which an invalidation completed, which nobody records.
+// A page beside it that has some of these takes its Gate, and the files that Shared has.
 // Under a flood of requests it shows a sample (events.go).
 //
 // It follows the HTML Living Standard for server-sent events, Fetch Metadata Request Headers, Content Security Policy Level 3 and WCAG 2.2 (all read 2026-11).

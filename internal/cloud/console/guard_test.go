@@ -121,3 +121,64 @@ func TestOwnNames(t *testing.T) {
 		})
 	}
 }
+
+// A page that changes something takes POST of JSON from itself, and one with a certificate answers to the certificate's names.
+func TestGate(t *testing.T) {
+	const far, json = "control-1.example.org:8081", "application/json"
+	for _, row := range []struct {
+		name   string
+		plain  bool // on loopback without TLS
+		method string
+		host   string
+		header []string
+		want   int
+	}{
+		{"a name of the certificate", false, "GET", far, nil, 200},
+		{"by another port, as behind an address translation", false, "GET", "control-1.example.org", nil, 200},
+		{"loopback, as through ssh", false, "GET", "localhost:8081", nil, 200},
+		{"a name of somebody else", false, "GET", "evil.example:8081", nil, 421},
+		{"no name", false, "GET", "", nil, 421},
+		{"only a port", false, "GET", ":8081", nil, 421},
+		{"a name of the certificate without TLS", true, "GET", far, nil, 421},
+
+		{"JSON from the page", false, "POST", far, []string{"Origin", "https://" + far, "Sec-Fetch-Site", "same-origin", "Content-Type", json}, 200},
+		{"JSON with a charset", false, "POST", far, []string{"Content-Type", json + "; charset=utf-8"}, 200},
+		{"JSON on loopback", true, "POST", "127.0.0.1:8081", []string{"Origin", "http://127.0.0.1:8081", "Content-Type", json}, 200},
+		{"a form", false, "POST", far, []string{"Origin", "https://" + far, "Content-Type", "application/x-www-form-urlencoded"}, 415},
+		{"text", false, "POST", far, []string{"Content-Type", "text/plain"}, 415},
+		{"nothing said", false, "POST", far, nil, 415},
+		{"another site", false, "POST", far, []string{"Origin", "https://evil.example", "Content-Type", json}, 403},
+		{"another port of the host", false, "POST", far, []string{"Origin", "https://control-1.example.org:9001", "Content-Type", json}, 403},
+		{"the host in the clear", false, "POST", far, []string{"Origin", "http://" + far, "Content-Type", json}, 403},
+		{"another site by its headers", false, "POST", far, []string{"Sec-Fetch-Site", "cross-site", "Content-Type", json}, 403},
+		{"another port by its headers", true, "POST", "127.0.0.1:8081", []string{"Sec-Fetch-Site", "same-site", "Content-Type", json}, 403},
+		{"a link that posts", false, "POST", far, []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Content-Type", json}, 403},
+		{"a rebound name that posts", true, "POST", "evil.example:8081", []string{"Content-Type", json}, 421},
+		{"PUT", false, "PUT", far, []string{"Content-Type", json}, 405},
+		{"DELETE", false, "DELETE", far, nil, 405},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			gate := Gate{Host: "[::]:8081", TLS: true, Certified: func(name string) bool { return name == "control-1.example.org" }, Changes: true}
+			if row.plain {
+				gate.Host, gate.TLS = "127.0.0.1:8081", false
+			}
+			f := &fixture{handler: gate.Guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))}
+			w := f.send(t, row.method, "/", append([]string{"Host", row.host}, row.header...)...)
+			if w.Code != row.want {
+				t.Errorf("status %d, want %d: %s", w.Code, row.want, w.Body)
+			}
+			if row.want == 405 && w.Header().Get("Allow") != "GET, HEAD, POST" {
+				t.Errorf("Allow is %q", w.Header().Get("Allow"))
+			}
+			checkSecurityHeaders(t, w.Header())
+		})
+	}
+}
+
+func TestShared(t *testing.T) {
+	for name, want := range map[string]bool{"page.css": true, "dom.js": true, "icon.svg": true, "page.html": false, "../guard.go": false, "": false} {
+		if got := len(Shared(name)) > 0; got != want {
+			t.Errorf("%q is shared: %v, want %v", name, got, want)
+		}
+	}
+}

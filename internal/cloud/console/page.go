@@ -51,11 +51,15 @@ func ServeFile(w http.ResponseWriter, r *http.Request, name string, data []byte)
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
 }
 
-// Style is the console's style sheet, for pages beside it.
-func Style() []byte {
-	data, err := assets.ReadFile("assets/page.css")
-	if err != nil {
-		return nil // cannot be: it is part of the program
+// Shared is a file of the console's page that pages beside it use as it is: "page.css", "dom.js" or "icon.svg"; nil for others.
+func Shared(name string) []byte {
+	switch name {
+	case "page.css", "dom.js", "icon.svg":
+		data, err := assets.ReadFile("assets/" + name)
+		if err != nil {
+			return nil // cannot be: it is part of the program
+		}
+		return data
 	}
-	return data
+	return nil
 }

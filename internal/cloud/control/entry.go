@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/freshet/freshet/internal/cloud/fleet"
@@ -38,13 +39,31 @@ func EncodeEnd(member string) []byte { return encodeEntry([]op{end{member}}) }
 func EncodeNothing() []byte { return encodeEntry(nil) }
 
 // Content is what counts of an entry of a fleet's log, for Server.Apply, Replica.Apply and Invalidations. Of one that an edge's key added that is members that
-// join, and nothing else: not even that another member has ended is an edge's to say. One of those that cannot be read is one without anything.
+// join, and nothing else: not even that another member has ended is an edge's to say. One of those that cannot be read is one without anything, and so is a
+// member that no lease could name: a view could not take it, or nobody could end it. One that is longer than any that joins is not even read.
 func Content(e fleet.Entry) []byte {
 	if !e.FromEdge {
 		return e.Data
 	}
-	ops, _ := decodeEntry(e.Data) // none on an error
-	return encodeEntry(slices.DeleteFunc(ops, func(o op) bool { _, joins := o.(join); return !joins }))
+	var ops []op
+	if len(e.Data) <= maxFromEdge {
+		ops, _ = decodeEntry(e.Data)
+	}
+	return encodeEntry(slices.DeleteFunc(ops, func(o op) bool { j, joins := o.(join); return !joins || !validMember(j.member) }))
+}
+
+// maxFromEdge is the longest entry of an edge that counts, in bytes: an id and a name. To read a large one of many small things takes many times its size.
+const maxFromEdge = 16 << 10
+
+// maxMember is the longest id of a member, in bytes; those that fleet.Member makes have 20, or 41 with a sum.
+const maxMember = 64
+
+// validMember says whether an id can be a member's: letters, digits, - and _.
+func validMember(id string) bool {
+	other := func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_')
+	}
+	return id != "" && len(id) <= maxMember && !strings.ContainsFunc(id, other)
 }
 
 // encodeEntry writes operations as an entry: the version, then each operation as its kind and its fields. Numbers are
@@ -234,8 +253,9 @@ func (d *decoder) text() string { return string(d.bytes()) }
 func (d *decoder) items() []string {
 	items := make([]string, d.length())
 	for i := range items {
-		if items[i] = d.text(); items[i] == "" && d.err == nil {
+		if items[i] = d.text(); items[i] == "" {
 			d.fail(errors.New("it has an empty item"))
+			return nil
 		}
 	}
 	return items
@@ -243,7 +263,7 @@ func (d *decoder) items() []string {
 
 func (d *decoder) tags() []tag {
 	var tags []tag
-	for range d.length() {
+	for n := d.length(); n > 0 && d.err == nil; n-- {
 		tags = append(tags, tag{d.text(), d.text()})
 	}
 	return tags

@@ -142,7 +142,10 @@ func (s *Server) accept(ctx context.Context, distribution string, b batch) (rec 
 		status = "InProgress"
 		return t.add(distribution, h, &rec, s.opts.History)
 	})
-	return rec, status, err
+	if err != nil { // who gave up waiting leaves rec to the change, which may go on
+		return invalidationRecord{}, "", err
+	}
+	return rec, status, nil
 }
 
 // invalidationNode is the Invalidation document; spec: cloudfront 1.7.

@@ -145,6 +145,7 @@ type Server struct {
 
 	commits *committer // nil without a log
 	view    view
+	glances glances
 
 	// randMu guards opts.Rand; held while reading from it.
 	randMu sync.Mutex

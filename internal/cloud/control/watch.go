@@ -20,16 +20,21 @@ type Mark struct {
 // Mark is where a distribution's invalidations stand. It costs two look-ups, however many there are.
 func (s *Server) Mark(distribution string) (m Mark, err error) {
 	err = s.look(distribution, func(h history) error {
-		if key, _ := h.records.Cursor().Last(); key != nil {
-			m.Newest = binary.BigEndian.Uint64(key)
-		}
-		// They complete in their order, so the oldest one tells of all.
-		if key, _ := h.pending.Cursor().First(); key != nil {
-			m.Pending = binary.BigEndian.Uint64(key)
-		}
+		m = h.mark()
 		return nil
 	})
 	return m, err
+}
+
+func (h history) mark() (m Mark) {
+	if key, _ := h.records.Cursor().Last(); key != nil {
+		m.Newest = binary.BigEndian.Uint64(key)
+	}
+	// They complete in their order, so the oldest one tells of all.
+	if key, _ := h.pending.Cursor().First(); key != nil {
+		m.Pending = binary.BigEndian.Uint64(key)
+	}
+	return m
 }
 
 // Before returns the newest n invalidations that are older than the one with an id, newest first. The error is ErrUnknown for an unknown id, also one that

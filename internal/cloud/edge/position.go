@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/freshet/freshet/internal/cloud/edge/disk"
+	"github.com/freshet/freshet/internal/cloud/edge/purge"
 )
 
 // An edge of several follows one log of invalidations. The position in it that the edge has reached is kept with the batch that was there, so that after a restart
@@ -13,8 +14,17 @@ import (
 // changes nothing. With a disk tier the position is stored with the items, in one record.
 // An error that wraps purge.ErrItem says that nothing was applied; any other one, that a restart may forget items and position both: see Invalidate.
 func (e *Edge) InvalidateAt(position uint64, items []string) error {
+	return e.invalidateAt(position, e.dist.Load().TagHeader, items)
+}
+
+// ReplayAt is InvalidateAt for a position that the edge missed, and whose configuration of then nobody knows: a tag is one under any header.
+func (e *Edge) ReplayAt(position uint64, items []string) error {
+	return e.invalidateAt(position, purge.AnyScope, items)
+}
+
+func (e *Edge) invalidateAt(position uint64, scope string, items []string) error {
 	before := e.log.Position()
-	if _, err := e.log.AcceptAt(position, e.dist.Load().TagHeader, items); err != nil {
+	if _, err := e.log.AcceptAt(position, scope, items); err != nil {
 		return fmt.Errorf("invalidate at %d: %w", position, err)
 	}
 	if position > before {
@@ -50,6 +60,9 @@ func (e *Edge) invalidated(items int) {
 
 // StoredPosition is the Position at which an edge with this disk tier would begin, read without opening it; 0 for a folder without one.
 func StoredPosition(dir string) (uint64, error) { return disk.Position(dir) }
+
+// IsDisk says whether a folder is a disk tier's.
+func IsDisk(dir string) (bool, error) { return disk.Is(dir) }
 
 // SetMemory changes the budget for cached objects, in bytes. What does not fit any more is evicted. One object still takes a quarter of Options.MemoryBytes at most.
 func (e *Edge) SetMemory(bytes int) { e.store.cache.SetMaximum(uint64(max(bytes, 0))) }

@@ -108,9 +108,9 @@ func (c *Controller) giveUp(ctx context.Context, l Lease) {
 	var err error
 	l.Revision, err = c.engine.Write(ctx, l, revision)
 	if errors.Is(err, ErrTaken) {
-		if l, err = c.engine.Lease(ctx, l.Member); err == nil {
-			c.roster.Saw(l, c.opts.Now())
-			c.settle()
+		var now Lease
+		if now, err = c.engine.Lease(ctx, l.Member); err == nil {
+			c.found(l.Member, now)
 			return
 		}
 	}
@@ -119,6 +119,16 @@ func (c *Controller) giveUp(ctx context.Context, l Lease) {
 		return
 	}
 	c.opts.Logger.Warn("edge given up: its lease ran out", "edge", l.Name, "member", l.Member)
+	c.roster.Saw(l, c.opts.Now())
+	c.settle()
+}
+
+// found takes in a member's record as it is now, which is not the one that was to be ended.
+func (c *Controller) found(member string, l Lease) {
+	if l.Revision == 0 {
+		c.roster.Lost(member, c.opts.Now())
+		return
+	}
 	c.roster.Saw(l, c.opts.Now())
 	c.settle()
 }

@@ -9,7 +9,7 @@
 //     jump: a member that cannot be sure of its lease asks the origin each time;
 //   - entries are applied in the order of the log, each once, none left out,
 //     whatever the engine below delivers: twice, late, or not at all;
-//   - a dead member holds up completion for one lease, not for ever;
+//   - a dead member holds up completion for one lease, not for ever; so does one that lives and cannot apply what comes next: it leaves until it can;
 //   - no two clocks are compared: each side measures its own time, and a member's
 //     lease ends before the fleet takes it as ended (Lease.Margin).
 //
@@ -115,19 +115,29 @@ type Engine interface {
 	Close() error
 }
 
+// Namer is an Engine that makes the ids of members, so that no other client can write leases and reports in a member's name. The id has the random bytes in it, and
+// letters, digits and dashes only.
+type Namer interface {
+	Member(random []byte) string
+}
+
 // Terms are how long a member's leases last. Each lease says it, so members may differ; a control node's Terms are for a member
 // whose lease it has not seen, and say how often it looks.
 type Terms struct {
-	Lease  time.Duration // that a member may answer from its cache after it began to renew; default 5 s
+	Lease  time.Duration // that a member may answer from its cache after it began to renew; default 5 s, at most 1 h
 	Renew  time.Duration // pause between renewals; default a quarter of Lease
 	Margin time.Duration // that the fleet waits beyond Lease, at least, for clocks that run at different speeds; default, and least, a tenth of the lease
 }
 
-// WithDefaults fills what is zero.
+// maxLease bounds a lease: a record says how long it lasts, and whatever it says is not waited for for ever. Records are kept for longer.
+const maxLease = time.Hour
+
+// WithDefaults fills what is zero, and bounds the lease.
 func (t Terms) WithDefaults() Terms {
 	if t.Lease <= 0 {
 		t.Lease = 5 * time.Second
 	}
+	t.Lease = min(t.Lease, maxLease)
 	if t.Renew <= 0 {
 		t.Renew = t.Lease / 4
 	}

@@ -2,14 +2,20 @@ package fleet
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
 )
 
-// keepLease joins, renews, and joins anew under another id when the fleet has given this one up.
+// keepLease joins, renews, and joins anew under another id when the fleet has given this one up, or it has left because it was stuck.
 func (m *Member) keepLease(ctx context.Context) error {
 	for {
+		for m.stuck() {
+			if err := Sleep(ctx, firstPause); err != nil {
+				return err
+			}
+		}
 		if err := m.join(ctx); err != nil {
 			return err
 		}
@@ -17,7 +23,7 @@ func (m *Member) keepLease(ctx context.Context) error {
 			return err
 		}
 		m.granted.Store(nil)
-		m.opts.Logger.Warn("the fleet gave this edge up; it joins anew", "member", m.Lease().Member)
+		m.opts.Logger.Warn("this edge left the fleet, or was given up; it joins anew", "member", m.Lease().Member)
 	}
 }
 
@@ -48,8 +54,27 @@ func (m *Member) join(ctx context.Context) error {
 	if l.Joined <= behind {
 		return fmt.Errorf("join at entry %d, after entry %d was followed: %w", l.Joined, behind, ErrOtherLog)
 	}
+	if err := m.sameLog(ctx); err != nil {
+		return err
+	}
 	m.setLease(l)
 	m.opts.Logger.Info("joined the fleet", "member", id, "sequence", l.Joined)
+	return nil
+}
+
+// sameLog fails if one of the entries that were applied last is another one in the log. A log that was restored from an older copy may have grown beyond them since,
+// and what came after them may have been applied.
+func (m *Member) sameLog(ctx context.Context) error {
+	for _, one := range m.lately() {
+		e, err := m.follow.read(ctx, one.sequence)
+		switch {
+		case errors.Is(err, ErrDropped): // nobody can tell any more
+		case err != nil:
+			return err
+		case sha256.Sum256(e.Data) != one.sum:
+			return fmt.Errorf("read entry %d, which was applied as another one: %w", one.sequence, ErrOtherLog)
+		}
+	}
 	return nil
 }
 
@@ -67,6 +92,11 @@ func (m *Member) renew(ctx context.Context) error {
 	for {
 		l := m.Lease()
 		if l.Ended {
+			return nil
+		}
+		if m.stuck() {
+			m.opts.Logger.Error("what comes next in the log cannot be applied; this edge leaves the fleet until it can", "applied", m.Applied())
+			m.leave(ctx)
 			return nil
 		}
 		now := m.opts.Lease()
@@ -117,6 +147,7 @@ func (m *Member) grant(start time.Time) {
 // insist writes l, at its revision, until that is known to have succeeded or another has changed the record, and returns the record with the time
 // at which the write that succeeded began. A write whose outcome is unknown is looked up: nobody but this member writes this record, except to end it.
 func (m *Member) insist(ctx context.Context, l Lease) (Lease, time.Time, error) {
+	began := m.opts.Now()
 	for pause := firstPause; ; pause = min(2*pause, m.opts.Terms.Renew) {
 		start := m.opts.Now()
 		revision, err := m.write(ctx, l)
@@ -130,6 +161,12 @@ func (m *Member) insist(ctx context.Context, l Lease) (Lease, time.Time, error) 
 			case err == nil && (found.Ended || found.Revision == 0):
 				found.Member, found.Ended = l.Member, true
 				return found, start, nil
+			case err == nil && found.Revision < l.Revision:
+				// Who answered is behind, which passes, or the log was restored from an older copy. To join anew tells: see sameLog.
+				if start.Sub(began) > m.opts.Terms.Lease {
+					found.Ended = true
+					return found, start, nil
+				}
 			case err == nil:
 				l.Revision = found.Revision // an earlier attempt of ours arrived: renew it
 				continue
@@ -158,7 +195,8 @@ func (m *Member) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, m.opts.Terms.Lease/2)
 	defer cancel()
 	l.Ended = true
-	if _, err := m.engine.Write(ctx, l, l.Revision); err != nil {
+	if _, _, err := m.insist(ctx, l); err != nil { // a renewal that was under way may have changed the record
 		m.opts.Logger.Warn("the fleet could not be told that this edge leaves; it waits for its lease", "error", err)
 	}
+	m.setLease(l)
 }

@@ -3,11 +3,13 @@ package fleet
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,9 +57,20 @@ type Member struct {
 
 	// mu guards what follows; held for field access only.
 	mu     sync.Mutex
-	lease  Lease // as last written
-	loaded bool  // the replica has a state
+	lease  Lease     // as last written
+	loaded bool      // the replica has a state
+	since  time.Time // when it was first tried to load the state, or to apply the entry, that is next; the zero time while there is none
+	last   []applied // at most 2*remembered
 }
+
+// applied is an entry that was.
+type applied struct {
+	sequence uint64
+	sum      [sha256.Size]byte // of its data
+}
+
+// remembered is how many of the entries that were applied last are compared with the log when a member joins anew.
+const remembered = 64
 
 // grant is the right to answer from the cache, for one lease from its start on.
 type grant struct {
@@ -137,6 +150,7 @@ func (m *Member) catchUp(ctx context.Context) error {
 	if m.isLoaded() {
 		return nil
 	}
+	m.trying()
 	_, state, err := m.engine.Get(ctx)
 	if err != nil {
 		return fmt.Errorf("read the newest snapshot: %w", err)
@@ -154,7 +168,7 @@ func (m *Member) catchUp(ctx context.Context) error {
 	m.follow.Skip(sequence)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.loaded = true
+	m.loaded, m.since = true, time.Time{}
 	return nil
 }
 
@@ -198,7 +212,45 @@ func (m *Member) isLoaded() bool {
 	return m.loaded
 }
 
-func (m *Member) apply(ctx context.Context, e Entry) error { return m.replica.Apply(ctx, e) }
+func (m *Member) apply(ctx context.Context, e Entry) error {
+	m.trying()
+	if err := m.replica.Apply(ctx, e); err != nil {
+		return err
+	}
+	one := applied{e.Sequence, sha256.Sum256(e.Data)}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.since = time.Time{}
+	if len(m.last) == 2*remembered {
+		m.last = append(m.last[:0], m.last[remembered:]...)
+	}
+	m.last = append(m.last, one)
+	return nil
+}
+
+// lately are the entries that were applied last, oldest first.
+func (m *Member) lately() []applied {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.last[max(0, len(m.last)-remembered):])
+}
+
+// trying notes that what is next is tried, for the first time or again.
+func (m *Member) trying() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.since.IsZero() {
+		m.since = m.opts.Now()
+	}
+}
+
+// stuck says whether what is next has been tried for longer than a lease: its state cannot be read, or an entry hangs or fails at the caches. The fleet would
+// wait for a member that renews its lease and never comes further.
+func (m *Member) stuck() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.since.IsZero() && m.opts.Now().Sub(m.since) > m.opts.Terms.Lease
+}
 
 // report tells quickly how far the log is applied.
 func (m *Member) report(ctx context.Context) error {
@@ -238,6 +290,9 @@ func (m *Member) newID() (string, error) {
 	var b [10]byte
 	if _, err := io.ReadFull(m.opts.Rand, b[:]); err != nil {
 		return "", fmt.Errorf("read random bytes: %w", err)
+	}
+	if n, ok := m.engine.(Namer); ok {
+		return n.Member(b[:]), nil
 	}
 	return hex.EncodeToString(b[:]), nil
 }

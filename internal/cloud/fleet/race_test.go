@@ -126,3 +126,32 @@ func (h *heldReplica) Apply(ctx context.Context, e fleet.Entry) error {
 		return ctx.Err()
 	}
 }
+
+// lateWrite is an engine whose renewals take effect, and end the member before it hears so.
+type lateWrite struct {
+	*memory.Engine
+	stop context.CancelFunc
+}
+
+func (e lateWrite) Write(ctx context.Context, l fleet.Lease, revision uint64) (uint64, error) {
+	at, err := e.Engine.Write(ctx, l, revision)
+	if l.Joined > 0 && !l.Ended && err == nil {
+		e.stop()
+		return 0, context.Canceled
+	}
+	return at, err
+}
+
+// A member that stops while a renewal is under way tells the fleet that it leaves, although the record is not the one that it knows of.
+func TestLeaveDuringARenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		store := memory.New()
+		m := fleet.NewMember(lateWrite{store.Connect(1), stop}, &edge{cache: map[string]int{}}, fleet.MemberOptions{Join: func(l fleet.Lease) []byte { return []byte("J" + l.Member) }})
+		_ = m.Run(ctx) // that it was stopped
+		l, err := store.Connect(2).Lease(t.Context(), m.Lease().Member)
+		if err != nil || l.Revision < 3 || !l.Ended {
+			t.Errorf("the record is %+v, %v, want one that has ended", l, err)
+		}
+	})
+}

@@ -74,6 +74,9 @@ func (r *Roster) Saw(l Lease, now time.Time) {
 	if known && l.Revision <= before.Revision {
 		return // an old record, or the same one again: no sign of life
 	}
+	if l.Term <= 0 { // it cannot be read: the member goes by what it said before
+		l.Term = before.Term
+	}
 	r.leases[l.Member] = Standing{Lease: l, Seen: now}
 	m := r.members[l.Member]
 	switch {
@@ -85,11 +88,25 @@ func (r *Roster) Saw(l Lease, now time.Time) {
 	}
 }
 
-// Reported takes in that a member has applied the log through a sequence. A report is no sign of life: only a lease is.
+// Lost takes in that there is no record of a member's lease any more. It cannot be renewed: who renewed it last, perhaps unseen, is given a whole lease from now on, and
+// then it is ended at revision 0.
+func (r *Roster) Lost(member string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s, known := r.leases[member]; known {
+		s.Revision, s.Seen = 0, now
+		r.leases[member] = s
+	}
+	if m := r.members[member]; m != nil {
+		m.since = now
+	}
+}
+
+// Reported takes in that a member has applied the log through a sequence. A report is no sign of life: only a lease is, and of whom none is known nothing is kept.
 func (r *Roster) Reported(member string, applied uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.leases[member].Ended {
+	if l, known := r.leases[member]; !known || l.Ended {
 		return
 	}
 	r.reported[member] = max(r.reported[member], applied)
@@ -128,7 +145,7 @@ func (r *Roster) Overdue(now time.Time) []Lease {
 
 // patience is how long a lease may be unchanged.
 func (r *Roster) patience(l Lease) time.Duration {
-	term := time.Duration(l.Term) * time.Millisecond
+	term := time.Duration(min(l.Term, maxLease.Milliseconds())) * time.Millisecond
 	if term <= 0 {
 		term = r.terms.Lease
 	}

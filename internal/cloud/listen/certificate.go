@@ -88,3 +88,10 @@ func (p *pair) expires() time.Time {
 	}
 	return p.current.Leaf.NotAfter
 }
+
+// isFor says whether the certificate in use is for a host. RFC 9525, 6: its subject alternative names count, nothing else does.
+func (p *pair) isFor(host string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current != nil && p.current.Leaf != nil && p.current.Leaf.VerifyHostname(host) == nil
+}

@@ -226,6 +226,16 @@ func (s *Servers) Expires() map[string]time.Time {
 	return out
 }
 
+// Certifies says whether the certificate in use of a listener is for a host, which is a name or an address, without a port.
+func (s *Servers) Certifies(host string) bool {
+	for _, one := range s.list {
+		if one.pair != nil && one.pair.isFor(host) {
+			return true
+		}
+	}
+	return false
+}
+
 // shutdown lets requests under way finish until ctx ends, and then cuts them short.
 func (one *server) shutdown(ctx context.Context) error {
 	var s interface {

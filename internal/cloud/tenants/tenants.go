@@ -181,6 +181,15 @@ func (t *Tenants) InvalidateAt(distribution string, position uint64, items []str
 	return one.InvalidateAt(position, items)
 }
 
+// ReplayAt is InvalidateAt for a position that was missed: see edge.Edge.ReplayAt.
+func (t *Tenants) ReplayAt(distribution string, position uint64, items []string) error {
+	one := t.Edge(distribution)
+	if one == nil {
+		return fmt.Errorf("invalidate %s at %d: %w", distribution, position, ErrUnknown)
+	}
+	return one.ReplayAt(position, items)
+}
+
 // Advance notes that the log was followed up to a position; what concerned a distribution has been applied to it before.
 func (t *Tenants) Advance(position uint64) {
 	for _, one := range t.all() {
@@ -282,6 +291,13 @@ func (t *Tenants) waiting() (map[string]uint64, error) {
 		if !entry.IsDir() || !folderName.MatchString(id) || t.Edge(id) != nil {
 			continue
 		}
+		ours, err := edge.IsDisk(t.folder(id))
+		if err != nil {
+			return nil, err
+		}
+		if !ours { // somebody else's, whatever the operator keeps beside
+			continue
+		}
 		if positions[id], err = edge.StoredPosition(t.folder(id)); err != nil {
 			return nil, err
 		}
@@ -289,7 +305,7 @@ func (t *Tenants) waiting() (map[string]uint64, error) {
 	return positions, nil
 }
 
-// Tidy removes the folders of distributions that are not configured: they were deleted while nobody served them here.
+// Tidy removes the folders of distributions that are not configured: they were deleted while nobody served them here. Folders that are no disk tier's are left alone.
 func (t *Tenants) Tidy() error {
 	left, err := t.waiting()
 	if err != nil {

@@ -311,3 +311,25 @@ func TestHTTP(t *testing.T) {
 		}
 	}
 }
+
+// What else is in the folder is not the edge's to remove.
+func TestTidyLeavesOthersAlone(t *testing.T) {
+	dir := t.TempDir()
+	photo := filepath.Join(dir, "photos", "a.jpg")
+	if err := os.Mkdir(filepath.Dir(photo), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(photo, []byte("a"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, Options{Dir: dir})
+	if got, err := r.Positions(); len(got) != 0 || err != nil {
+		t.Errorf("positions %v, %v", got, err)
+	}
+	if err := r.Tidy(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(photo); err != nil {
+		t.Error(err)
+	}
+}

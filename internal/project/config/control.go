@@ -20,8 +20,8 @@ type Control struct {
 	State string
 	// Listen is where the control API is.
 	Listen Listen
-	// Console is the address of the page that shows the fleet, or NoConsole.
-	Console string
+	// Console is where the page is that shows the fleet; with NoConsole for its address there is none.
+	Console Listen
 	// Log is where edges and other control nodes' clients reach the log.
 	Log Listen
 	// AllowControl and AllowEdge are the public keys that may connect to the log.
@@ -71,7 +71,7 @@ func (d *decoder) control(v value) Control {
 		"name":          func(v value) { c.Name = d.str(v, CheckName) },
 		"state":         func(v value) { c.State = d.str(v, checkPath) },
 		"listen":        func(v value) { c.Listen = d.listen(v) },
-		"console":       func(v value) { c.Console = d.str(v, checkConsole) },
+		"console":       func(v value) { c.Console = d.console(v) },
 		"log":           func(v value) { c.Log = d.listen(v) },
 		"allow-control": func(v value) { c.AllowControl = d.keys(v) },
 		"allow-edge":    func(v value) { c.AllowEdge = d.keys(v) },
@@ -257,11 +257,12 @@ func CheckDomain(s string) (string, error) {
 	return s, nil
 }
 
-func checkConsole(s string) (string, error) {
-	if s == NoConsole {
-		return s, nil
+// console is listen, or NoConsole.
+func (d *decoder) console(v value) Listen {
+	if word, ok := d.resolve(v.node).(*ast.StringNode); ok && word.Value == NoConsole {
+		return Listen{Address: NoConsole}
 	}
-	return CheckAddress(s)
+	return d.listen(v)
 }
 
 // Loopback says whether host:port is on this machine for sure; no name but localhost is looked up.

@@ -18,14 +18,15 @@ func TestControl(t *testing.T) {
 	}{
 		{"nothing", "control:\n", Control{}},
 		{"one on this machine", "control: {distribution: \"s3://my-site/\", console: none, domain: \"localhost:8080\"}", Control{
-			Distribution: "s3://my-site", Console: NoConsole, Domain: "localhost:8080",
+			Distribution: "s3://my-site", Console: Listen{Address: NoConsole}, Domain: "localhost:8080",
 		}},
+		{"a page on this machine", "control: {console: \"127.0.0.1:8081\"}", Control{Console: Listen{Address: "127.0.0.1:8081"}}},
 		{"everything", `
 control:
   name: control-1
   state: /var/lib/freshet
   listen: {address: "0.0.0.0:9001", certificate: api.pem, key: api.key}
-  console: 127.0.0.1:8081
+  console: {address: "0.0.0.0:8081", certificate: page.pem, key: page.key}
   log: {address: "0.0.0.0:4222", certificate: log.pem, key: log.key}
   allow-control: []
   allow-edge: ` + aKey + `
@@ -38,7 +39,7 @@ control:
     authority: nodes.pem
   domain: cdn.example.org
 `, Control{
-			Name: "control-1", State: "/var/lib/freshet", Listen: Listen{"0.0.0.0:9001", "api.pem", "api.key"}, Console: "127.0.0.1:8081",
+			Name: "control-1", State: "/var/lib/freshet", Listen: Listen{"0.0.0.0:9001", "api.pem", "api.key"}, Console: Listen{"0.0.0.0:8081", "page.pem", "page.key"},
 			Log: Listen{"0.0.0.0:4222", "log.pem", "log.key"}, AllowEdge: []string{aKey}, Domain: "cdn.example.org",
 			Cluster: Cluster{"fleet", "10.0.0.1:4223", []string{"10.0.0.2:4223", "10.0.0.3:4223"}, "node.pem", "node.key", "nodes.pem"},
 		}},
@@ -94,6 +95,9 @@ func TestFleetMistakes(t *testing.T) {
 		{"key of nobody", "control:\n  allow-edge: zork\n", 2, 15, `"allow-edge" is no public key; ` + "`freshet control new-key FILE`" + ` makes one, which begins with U and has 56 letters and digits`},
 		{"secret in the file", "control: {allow-edge: [SUAAA]}", 1, 24, `"allow-edge" is a secret seed; give the public key, which begins with U, and keep the seed in its file`},
 		{"log without its key", "control: {log: {address: \":1\", certificate: a}}", 1, 45, `"certificate" needs "key" beside it: the file with its private key`},
+		{"page without its key", "control: {console: {address: \":1\", certificate: a}}", 1, 49, `"certificate" needs "key" beside it: the file with its private key`},
+		{"no page with a certificate", "control: {console: {address: none}}", 1, 30, `"address" is not an address; write host and port, such as "127.0.0.1:8080" or "[::]:443"`},
+		{"page nowhere", "control: {console: off}", 1, 20, `"console" is not an address; write host and port, such as "127.0.0.1:8080" or "[::]:443"`},
 		{"cluster of one", "control: {cluster: {name: a, listen: \":1\", peers: [\":2\"]}}", 1, 51, `"peers" names 1 nodes; a cluster has three: name the other two, or all three`},
 		{"cluster without peers", "control: {cluster: {name: a, listen: \":1\"}}", 1, 20, `"cluster" needs "peers", such as ["10.0.0.2:4223", "10.0.0.3:4223"]`},
 		{"no authority", "control: {cluster: {name: a, listen: \":1\", peers: [\":2\", \":3\"], certificate: a, key: b}}", 1, 78, `"certificate" needs "authority" beside it`},

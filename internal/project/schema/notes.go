@@ -20,12 +20,13 @@ type note struct {
 type shape int
 
 const (
-	plain     shape = iota
-	oneOrMany       // one text, or a list of them
-	size            // bytes: a number, or a text with a unit
-	address         // an address, or an object with one
-	addresses       // an address, or a list of them
-	orZero          // a duration, or the number 0
+	plain         shape = iota
+	oneOrMany           // one text, or a list of them
+	size                // bytes: a number, or a text with a unit
+	address             // an address, or an object with one
+	addressOrNone       // address, or none
+	addresses           // an address, or a list of them
+	orZero              // a duration, or the number 0
 )
 
 // The forms of texts. They take everything that the parser takes.
@@ -153,7 +154,7 @@ func fleetNotes() map[string]note {
 		"control.name":          {text: "The node's own name in the fleet; without it, the host's.", pattern: ownNamePattern, example: "control-1"},
 		"control.state":         {text: "The folder of the log and what it amounts to."},
 		"control.listen":        {text: "Where the CloudFront API is: host:port, or an object with a certificate.", example: "127.0.0.1:9001", shape: address},
-		"control.console":       {text: "Where the page is that shows the fleet, on this machine: host:port, or none.", example: "127.0.0.1:8081"},
+		"control.console":       {text: "Where the page is that shows the fleet: host:port, or an object with a certificate, or none.", example: "127.0.0.1:8081", shape: addressOrNone},
 		"control.log":           {text: "Where edges follow the log: host:port, or an object with a certificate.", example: "127.0.0.1:4222", shape: address},
 		"control.allow-control": {text: "Public keys that may do everything at the log.", pattern: publicPattern, shape: oneOrMany},
 		"control.allow-edge":    {text: "Public keys of the edges that may join, which `freshet control new-key FILE` prints.", pattern: publicPattern, shape: oneOrMany},
@@ -168,12 +169,15 @@ func fleetNotes() map[string]note {
 		"control.cluster.key":         {text: key},
 		"control.cluster.authority":   {text: "A PEM file with the authority of all three nodes' certificates."},
 
-		"control.listen.address":     {text: "host:port; without a host, every address of this machine.", pattern: addressPattern},
-		"control.listen.certificate": {text: file},
-		"control.listen.key":         {text: key},
-		"control.log.address":        {text: "host:port; without a host, every address of this machine.", pattern: addressPattern},
-		"control.log.certificate":    {text: file},
-		"control.log.key":            {text: key},
+		"control.listen.address":      {text: "host:port; without a host, every address of this machine.", pattern: addressPattern},
+		"control.listen.certificate":  {text: file},
+		"control.listen.key":          {text: key},
+		"control.console.address":     {text: "host:port; without a host, every address of this machine.", pattern: addressPattern},
+		"control.console.certificate": {text: file},
+		"control.console.key":         {text: key},
+		"control.log.address":         {text: "host:port; without a host, every address of this machine.", pattern: addressPattern},
+		"control.log.certificate":     {text: file},
+		"control.log.key":             {text: key},
 	}
 }
 
@@ -197,6 +201,9 @@ func (about note) form(n *Node) *Node {
 		n = &Node{AnyOf: []*Node{{Type: types{"integer"}, Minimum: &zero}, n}}
 	case address:
 		n = orAddress(n)
+	case addressOrNone:
+		n = orAddress(n)
+		n.AnyOf = append([]*Node{{Enum: []string{config.NoConsole}}}, n.AnyOf...)
 	case addresses:
 		item := orAddress(n.Items)
 		n = &Node{AnyOf: []*Node{{Type: types{"array"}, Items: item}, item}}
@@ -215,7 +222,7 @@ func orAddress(object *Node) *Node {
 // dependencies are the keys that go with others.
 func dependencies(path string) map[string][]string {
 	switch path {
-	case "edge.listen[]", "edge.admin", "control.listen", "control.log":
+	case "edge.listen[]", "edge.admin", "control.listen", "control.console", "control.log":
 		return map[string][]string{"certificate": {"key"}, "key": {"certificate"}}
 	case "control.cluster":
 		return map[string][]string{"certificate": {"key", "authority"}, "key": {"certificate", "authority"}, "authority": {"certificate", "key"}}
@@ -234,7 +241,7 @@ func required(path string) []string {
 	switch path {
 	case "headers[]":
 		return []string{"match"}
-	case "edge.listen[]", "edge.admin", "control.listen", "control.log":
+	case "edge.listen[]", "edge.admin", "control.listen", "control.console", "control.log":
 		return []string{"address"}
 	case "edge.control":
 		return []string{"servers"}

@@ -70,6 +70,7 @@ func TestKeysAreThoseOfTheParser(t *testing.T) {
 		"edge: {control: {%s: x}}":                 Root().Properties["edge"].Properties["control"],
 		"control: {%s: x}":                         Root().Properties["control"],
 		`control: {listen: {%s: x}}`:               Root().Properties["control"].Properties["listen"].AnyOf[1],
+		`control: {console: {%s: x}}`:              Root().Properties["control"].Properties["console"].AnyOf[2],
 		`control: {log: {%s: x}}`:                  Root().Properties["control"].Properties["log"].AnyOf[1],
 		"control: {cluster: {%s: x}}":              Root().Properties["control"].Properties["cluster"],
 	}

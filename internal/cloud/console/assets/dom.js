@@ -42,12 +42,20 @@ export function text(e, value) {
   if (e.textContent !== value) e.textContent = value;
 }
 
-// ask fetches JSON. The error has the server's own words.
+// ask fetches JSON. The error has the server's own words, and the status.
 export async function ask(path, parameters = [], signal = AbortSignal.timeout(60000)) {
   const query = new URLSearchParams(parameters).toString();
-  const answer = await fetch(query ? path + '?' + query : path, { signal });
+  return read(await fetch(query ? path + '?' + query : path, { signal }));
+}
+
+// send posts JSON, and answers as ask does.
+export async function send(path, body, signal = AbortSignal.timeout(60000)) {
+  return read(await fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal }));
+}
+
+async function read(answer) {
   const body = await answer.json().catch(() => ({ error: 'status ' + answer.status }));
-  if (!answer.ok) throw new Error(body.error ?? 'status ' + answer.status);
+  if (!answer.ok) throw Object.assign(new Error(body.error ?? 'status ' + answer.status), { status: answer.status });
   return body;
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -411,6 +412,21 @@ func startJournal(path string, open opener, broken func(error)) (j *journal, p p
 		}
 	}
 	return j, p, true, nil
+}
+
+// Is says whether a folder is a disk tier's: whether it has a purge file. One that lost it is nobody's, as far as can be told.
+func Is(dir string) (bool, error) {
+	f, err := os.Open(filepath.Join(dir, purgeName))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // an edge's own would be readable
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read purge file: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	magic := make([]byte, len(purgeMagic))
+	_, err = io.ReadFull(f, magic)
+	return err == nil && (string(magic) == purgeMagic || string(magic) == purgeMagic1), nil
 }
 
 // Position is the position of another log that the purge file in a folder has, as Open would find it; 0 where there is none, or it is damaged.

@@ -55,6 +55,7 @@ type segment struct {
 	newest Sequence // of the batches inside; 0 while empty
 	paths  node
 	tags   map[string]Sequence
+	any    bool // tags has some of AnyScope
 	bytes  int
 	items  int
 }
@@ -80,7 +81,7 @@ func (l *Log) Current() Sequence {
 // Accept adds one batch and returns its sequence number; when it returns, every later Covered sees the batch.
 // An item is a path with a leading slash, a path with a trailing "*" (a prefix), or "#" and a tag.
 // Scope names the set of tags that tag items refer to (the tag header); "" means that no object carries tags, and tag items do nothing.
-// Items of earlier scopes keep covering the objects tagged under those.
+// Items of earlier scopes keep covering the objects tagged under those. AnyScope is all scopes together.
 // A batch is taken whole or, with an error that wraps ErrItem, not at all; an empty batch is refused too.
 // Any other error is the journal's: the batch is in force, but a restart may forget it; accept it again.
 func (l *Log) Accept(scope string, items []string) (Sequence, error) {
@@ -163,6 +164,7 @@ func (s *segment) add(scope, item string, seq Sequence) {
 	s.newest = seq
 	if tag, isTag := strings.CutPrefix(item, "#"); isTag {
 		if scope != "" {
+			s.any = s.any || scope == AnyScope
 			s.addTag(scopedTag(scope, tag), seq)
 		}
 		return
@@ -236,7 +238,7 @@ func (s *segment) covers(uri string, tags []string, since Sequence) bool {
 	if len(s.tags) == 0 {
 		return false
 	}
-	return slices.ContainsFunc(tags, func(tag string) bool { return s.tags[tag] > since })
+	return slices.ContainsFunc(tags, func(tag string) bool { return s.tags[tag] > since || s.any && s.tags[unscoped(tag)] > since })
 }
 
 // Seal closes the open segment, so that Forget can drop it later, and returns the newest sequence number.

@@ -136,6 +136,23 @@ func TestScopes(t *testing.T) {
 	}
 }
 
+// An item of any scope covers what is tagged under each, and no other tag.
+func TestAnyScope(t *testing.T) {
+	l := New(0)
+	mustAccept(t, l, AnyScope, "#A")
+	for _, header := range []string{"old", "new"} {
+		if got, _ := l.Covered("/x", Tags(header, []string{"b, a"}), 0); !got || l.Which("/x", Tags(header, []string{"a"}), 0) != 1 {
+			t.Errorf("tagged under %s: %v", header, got)
+		}
+		if got, _ := l.Covered("/x", Tags(header, []string{"b"}), 0); got {
+			t.Errorf("another tag under %s is covered", header)
+		}
+		if got, _ := l.Covered("/x", Tags(header, []string{"a"}), 1); got {
+			t.Errorf("an object from after is covered")
+		}
+	}
+}
+
 func mustAccept(t *testing.T, l *Log, scope string, items ...string) Sequence {
 	t.Helper()
 	seq, err := l.Accept(scope, items)

@@ -34,6 +34,15 @@ func Tags(scope string, values []string) []string {
 	return tags
 }
 
+// AnyScope stands for every scope there was: for an invalidation by tag that is made up for later, when nobody knows under which header the cached objects are
+// tagged. It is the name of no header.
+const AnyScope = "\x00"
+
+// unscoped is the key that scopedTag gives a tag in AnyScope, from the one that it gives it in another.
+func unscoped(key string) string {
+	return AnyScope + key[strings.IndexByte(key, 0):]
+}
+
 // scopedTag is the map key of a tag: scope and tag are compared without regard to case.
 func scopedTag(scope, tag string) string {
 	return strings.ToLower(scope) + "\x00" + strings.ToLower(tag)

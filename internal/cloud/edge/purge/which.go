@@ -23,6 +23,9 @@ func (s *segment) which(uri string, tags []string, since Sequence) Sequence {
 	found := s.paths.which(uri, since)
 	for _, tag := range tags {
 		found = older(found, s.tags[tag], since)
+		if s.any {
+			found = older(found, s.tags[unscoped(tag)], since)
+		}
 	}
 	return found
 }

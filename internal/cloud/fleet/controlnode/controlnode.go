@@ -26,27 +26,34 @@ var ErrUnguarded = errors.New("the control API listens beyond loopback without c
 // ErrOpen: the control API would be read by others on its way.
 var ErrOpen = errors.New("the control API listens beyond loopback without a certificate")
 
-// ErrExposed: the page would be open to others than this machine.
-var ErrExposed = errors.New("the page of the fleet has no logins and listens beyond loopback")
+// ErrExposed: nobody could sign in at the page, which others than this machine reach.
+var ErrExposed = errors.New("the page of the fleet listens beyond loopback without credentials to sign in with")
+
+// ErrPageOpen: what is signed in with would be read by others on its way.
+var ErrPageOpen = errors.New("the page of the fleet listens beyond loopback without a certificate")
 
 // snapshotPause is how often a node looks whether a snapshot is due.
 const snapshotPause = 10 * time.Second
 
 // Options are what a Server takes.
 type Options struct {
-	Name        string              // of this node
-	Version     string              // of the program, to be shown
-	Dir         string              // of the view, made if missing
-	API         listen.Listener     // of the control API
-	Page        string              // address of the page that shows the fleet, on loopback; "" is none
-	Credentials control.Credentials // that sign requests to the API; the zero value: anybody on this machine
-	Domain      string              // below which distributions have their domain names (fleet.DomainOf); default fleet.DefaultDomain
-	Terms       fleet.Terms
-	Limits      control.Limits
-	Grace       time.Duration    // for requests under way, in Close; default 10 s
-	Random      io.Reader        // nil is crypto/rand
-	Now         func() time.Time // a clock with a monotonic part, whose wall clock may jump; nil is time.Now
-	Logger      *slog.Logger     // nil discards
+	Name    string          // of this node
+	Version string          // of the program, to be shown
+	Dir     string          // of the view, made if missing
+	API     listen.Listener // of the control API
+	Page    string          // address of the page that shows the fleet; "" is none
+	// Credentials sign requests to the API, and are what is signed in with at the page; the zero value: the API is for anybody on this machine, and nobody signs in.
+	Credentials control.Credentials
+	// PageCertificate and PageKey are PEM files for the page, as those of a listen.Listener; "" serves it in the clear, which it is on loopback alone.
+	PageCertificate, PageKey string
+
+	Domain string // below which distributions have their domain names (fleet.DomainOf); default fleet.DefaultDomain
+	Terms  fleet.Terms
+	Limits control.Limits
+	Grace  time.Duration    // for requests under way, in Close; default 10 s
+	Random io.Reader        // nil is crypto/rand
+	Now    func() time.Time // a clock with a monotonic part, whose wall clock may jump; nil is time.Now
+	Logger *slog.Logger     // nil discards
 }
 
 // Info says how to reach a running node. Base URLs have no trailing slash.
@@ -75,7 +82,7 @@ type Server struct {
 }
 
 // Start opens the view, listens and serves. It closes the engine in the end. The error is a *listen.Error, or wraps ErrUnguarded, ErrOpen, ErrExposed,
-// fleet.ErrOtherLog, or one of the files.
+// ErrPageOpen, fleet.ErrOtherLog, or one of the files.
 func Start(ctx context.Context, engine fleet.Engine, opts Options) (*Server, error) {
 	opts.Domain, opts.Grace = cmp.Or(opts.Domain, fleet.DefaultDomain), cmp.Or(opts.Grace, 10*time.Second)
 	if opts.Now == nil {
@@ -111,13 +118,17 @@ func (s *Server) start(ctx context.Context) error {
 	ctx = background
 	s.work.Go(func() { s.follow(ctx) })
 	s.work.Go(func() { s.watch(ctx) })
-	s.work.Go(func() { _ = s.controller.Run(ctx) }) // its error is that it was stopped
+	s.work.Go(func() { s.control(ctx) })
 	s.work.Go(func() { _ = fleet.KeepSnapshots(ctx, s.engine, snapshots{s}, snapshotPause, s.opts.Logger) })
 	s.api.Serve(s.handler(), nil)
-	if s.info.Page != "" {
-		s.page.Serve(s.pageHandler(), nil)
+	if s.info.Page == "" {
+		return nil
 	}
-	return nil
+	page, err := s.pageHandler()
+	if err == nil {
+		s.page.Serve(page, nil)
+	}
+	return err
 }
 
 // listen opens the ports, and refuses what would let in whom nobody knows.
@@ -133,23 +144,33 @@ func (s *Server) listen(ctx context.Context) (err error) {
 			return fmt.Errorf("listen for the control API on %s: %w", s.opts.API.Address, ErrOpen)
 		}
 	}
+	return s.listenPage(ctx)
+}
+
+// listenPage is listen for the page.
+func (s *Server) listenPage(ctx context.Context) (err error) {
 	if s.opts.Page == "" {
 		return nil
 	}
-	if s.info.Page, err = s.page.Listen(ctx, listen.Listener{Address: s.opts.Page}); err != nil {
+	at := listen.Listener{Address: s.opts.Page, Certificate: s.opts.PageCertificate, Key: s.opts.PageKey}
+	if s.info.Page, err = s.page.Listen(ctx, at); err != nil || s.page.Loopback() {
 		return err
 	}
-	if !s.page.Loopback() {
-		return fmt.Errorf("listen for the page on %s: %w", s.opts.Page, ErrExposed)
+	switch {
+	case s.opts.Credentials == (control.Credentials{}):
+		err = ErrExposed
+	case at.Certificate == "":
+		err = ErrPageOpen
+	default:
+		return nil
 	}
-	return nil
+	return fmt.Errorf("listen for the page on %s: %w", s.opts.Page, err)
 }
 
 // state is one view and what follows the log for it; both are replaced where the log no longer has what the view lacks.
 type state struct {
 	server   *control.Server
 	follower *fleet.Follower
-	ready    chan struct{} // closed once it is the Server's: who the members are is known from then on
 }
 
 // open opens the view, from the newest snapshot where there is none, and catches up with the log as far as that can be done now.
@@ -160,15 +181,23 @@ func (s *Server) open(ctx context.Context) error {
 			return err
 		}
 	}
-	one := &state{ready: make(chan struct{})}
+	one, known := &state{}, make(chan struct{})
 	var err error
 	one.server, err = control.Open(path, nil, control.Options{
 		Credentials: s.opts.Credentials, Now: s.opts.Now, Rand: s.opts.Random, Logger: s.opts.Logger, Limits: s.opts.Limits,
 		Domain:      func(id string) string { return fleet.DomainOf(id, s.opts.Domain) },
 		CheckConfig: tenants.Check,
 		Log:         s.engine, Sync: func(ctx context.Context) error { return one.follower.Sync(ctx) },
-		Confirm:   s.confirm.wait,
-		Completed: func(ctx context.Context, sequence uint64) (uint64, error) { return s.completed(ctx, one, sequence) }, Changed: s.controller.Changed,
+		Confirm: s.confirm.wait,
+		Completed: func(ctx context.Context, sequence uint64) (uint64, error) {
+			select { // the view asks as soon as it is open; until it is known here, its members are not
+			case <-known:
+				return s.completed(ctx, sequence)
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
+		},
+		Changed: s.controller.Changed,
 	})
 	if err != nil {
 		return err
@@ -177,7 +206,7 @@ func (s *Server) open(ctx context.Context) error {
 		return one.server.Apply(e.Sequence, control.Content(e))
 	})
 	s.state.Store(one)
-	close(one.ready)
+	close(known)
 	s.controller.Changed()
 	return s.sameLog(ctx, path, one.server.Applied())
 }
@@ -225,6 +254,16 @@ func (s *Server) follow(ctx context.Context) {
 	}
 }
 
+// control keeps the controller at work: without it nothing is Completed any more.
+func (s *Server) control(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := s.controller.Run(ctx); ctx.Err() == nil {
+			s.opts.Logger.Error("the edges could not be watched, will retry", "error", err)
+		}
+		_ = fleet.Sleep(ctx, time.Second) // it ends with ctx
+	}
+}
+
 // renew replaces the view by the newest snapshot.
 func (s *Server) renew(ctx context.Context) error {
 	if err := s.state.Load().server.Close(); err != nil {
@@ -237,16 +276,10 @@ func (s *Server) renew(ctx context.Context) error {
 	return s.open(ctx)
 }
 
-// completed waits until every edge has applied the log through sequence, and says how far they are. A view asks as soon as it is open, for what it finds in
-// progress; before it is in place nobody knows of any members, and there would be nobody to wait for.
-func (s *Server) completed(ctx context.Context, one *state, sequence uint64) (uint64, error) {
-	select {
-	case <-one.ready:
-	case <-ctx.Done():
-		return 0, fmt.Errorf("wait for the view: %w", ctx.Err())
-	}
+// completed waits until every edge has applied the log through sequence, and says how far they are.
+func (s *Server) completed(ctx context.Context, sequence uint64) (uint64, error) {
 	began := s.opts.Now()
-	through, err := s.controller.Completed(ctx, sequence, one.server.Applied)
+	through, err := s.controller.Completed(ctx, sequence, func() uint64 { return s.server().Applied() })
 	if err == nil {
 		s.took.observe(s.opts.Now().Sub(began).Seconds())
 	}

@@ -12,8 +12,6 @@ import (
 	"time"
 	"unsafe"
 
-	"go.uber.org/goleak"
-
 	"github.com/freshet/freshet/internal/cloud/control"
 	"github.com/freshet/freshet/internal/cloud/edge/standalone"
 	"github.com/freshet/freshet/internal/cloud/fleet"
@@ -22,8 +20,6 @@ import (
 	"github.com/freshet/freshet/internal/cloud/fleet/memory"
 	"github.com/freshet/freshet/internal/cloud/listen"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const anyPort = "127.0.0.1:0"
 

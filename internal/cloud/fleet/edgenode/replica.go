@@ -24,6 +24,7 @@ type caches interface {
 	Configure(ctx context.Context, distribution string, cfg control.DistributionConfig) error
 	Remove(distribution string) error
 	InvalidateAt(distribution string, position uint64, items []string) error
+	ReplayAt(distribution string, position uint64, items []string) error
 	Advance(position uint64)
 	RevalidateAll() error
 	Positions() (map[string]uint64, error)
@@ -133,12 +134,22 @@ func (r *replica) Apply(ctx context.Context, e fleet.Entry) error {
 }
 
 // Replay drops what an entry invalidated, from caches of an earlier life.
-func (r *replica) Replay(ctx context.Context, e fleet.Entry) error {
+func (r *replica) Replay(_ context.Context, e fleet.Entry) error {
 	effects, err := control.Invalidations(control.Content(e))
 	if err != nil {
 		return err
 	}
-	return r.carryOut(ctx, e.Sequence, effects)
+	return r.makeUp(e.Sequence, effects)
+}
+
+// makeUp carries out invalidations that were missed. The configurations are later ones by now.
+func (r *replica) makeUp(sequence uint64, effects []control.Effect) error {
+	for _, e := range joined(effects) {
+		if err := r.invalidated(e, r.caches.ReplayAt(e.Distribution, sequence, e.Items)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // carryOut does what an entry asks of the caches. A distribution that cannot be carried out here is the API's mistake, and must not stop the
@@ -158,7 +169,7 @@ func (r *replica) carryOut(ctx context.Context, sequence uint64, effects []contr
 				r.logger.Error("distribution could not be removed whole", "distribution", e.Distribution, "error", err)
 			}
 		case control.Invalidate:
-			if err := r.invalidate(sequence, e); err != nil {
+			if err := r.invalidated(e, r.caches.InvalidateAt(e.Distribution, sequence, e.Items)); err != nil {
 				return err
 			}
 		}
@@ -183,12 +194,11 @@ func joined(effects []control.Effect) []control.Effect {
 	return out
 }
 
-// invalidate fails where the disk tier cannot keep the batch: then it is tried again, and the fleet waits.
-func (r *replica) invalidate(sequence uint64, e control.Effect) error {
-	err := r.caches.InvalidateAt(e.Distribution, sequence, e.Items)
+// invalidated judges what became of an invalidation. It fails where the disk tier cannot keep the batch: then it is tried again, and the fleet waits.
+func (r *replica) invalidated(e control.Effect, err error) error {
 	switch {
-	case errors.Is(err, tenants.ErrUnknown): // removed since, or never served here: nothing of it is cached
-		return nil
+	case errors.Is(err, tenants.ErrUnknown): // removed since, or it cannot be served: then what an earlier life left of it misses this
+		return r.caches.Remove(e.Distribution)
 	case errors.Is(err, purge.ErrItem): // the API takes nothing that the caches do not; if it did, asking the origin is safe
 		r.logger.Error("invalidation not understood, everything of the distribution is revalidated", "distribution", e.Distribution, "error", err)
 		return r.caches.RevalidateAll()
@@ -235,6 +245,9 @@ func (r *replica) Position() (uint64, bool) {
 func (r *replica) Revalidate() {
 	if err := r.caches.RevalidateAll(); err != nil {
 		r.logger.Error("caches could not be marked for revalidation", "error", err)
+	}
+	if err := r.caches.Tidy(); err != nil { // what waits for a configuration that could not be carried out cannot be marked
+		r.logger.Error("folders of distributions that are not served could not be removed", "error", err)
 	}
 }
 

@@ -51,6 +51,10 @@ func (c *recorded) InvalidateAt(id string, at uint64, items []string) error {
 	slices.Sort(items)
 	return c.call("%d: invalidate %s %s", at, id, strings.Join(items, " "))
 }
+func (c *recorded) ReplayAt(id string, at uint64, items []string) error {
+	slices.Sort(items)
+	return c.call("%d: replay %s %s", at, id, strings.Join(items, " "))
+}
 func (c *recorded) Advance(at uint64)    { _ = c.call("%d: done", at) }
 func (c *recorded) RevalidateAll() error { return c.call("revalidate all") }
 func (c *recorded) Tidy() error          { return c.call("tidy") }

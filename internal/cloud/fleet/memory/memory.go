@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,6 +49,26 @@ func (s *Store) Truncate(before uint64) {
 	for s.first < before && len(s.log) > 0 {
 		s.first, s.log = s.first+1, s.log[1:]
 	}
+}
+
+// Save returns what puts the store back to how it is now, as a restored copy does; revisions of leases go on from there.
+func (s *Store) Save() (restore func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first, log, ids, leases, revision := s.first, slices.Clone(s.log), maps.Clone(s.ids), maps.Clone(s.leases), s.revision
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.first, s.log, s.ids, s.leases, s.revision = first, log, ids, leases, revision
+		s.change()
+	}
+}
+
+// Lose drops a member's lease, as its age does.
+func (s *Store) Lose(member string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.leases, member)
 }
 
 // Len is the position of the last entry.

@@ -33,9 +33,11 @@
 // server's election timeout, fixed there), nothing can be added; what is committed
 // can be read. Without a majority nothing can be added at all.
 //
-// An edge's key can do harm still: it can ask more than the nodes can answer, and
-// overwrite the lease of another edge, which then joins anew. It cannot say that
-// another edge has applied what it has not.
+// An edge's key can do harm still: it can ask more than the nodes can answer, fill
+// streams with answers that it has sent there, and join and never apply anything,
+// which holds up completion. It cannot say that another edge has ended, or has
+// applied what it has not: ids of members are made for a key (Engine.Member), and
+// what was not written as a lease or as a snapshot's record counts for nothing.
 //
 // Left out: leaf nodes and gateways, changing keys or certificates while a node
 // runs, more than three nodes, taking over a log whose positions went back (a

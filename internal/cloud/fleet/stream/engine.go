@@ -46,7 +46,7 @@ type Engine struct {
 	log   *slog.Logger
 
 	joins  *joins       // nil but on control nodes
-	owners sync.Map     // member → owner, as the newest records say
+	owners sync.Map     // member → owner, of the leases that have not ended, as Watch saw them
 	denied atomic.Int64 // how often the server refused a subject
 	why    atomic.Value // its words, the last time (string)
 
@@ -54,7 +54,10 @@ type Engine struct {
 	again chan struct{}
 }
 
-var _ fleet.Engine = (*Engine)(nil)
+var (
+	_ fleet.Engine = (*Engine)(nil)
+	_ fleet.Namer  = (*Engine)(nil)
+)
 
 // ErrKey: the nodes do not know the key, or ask for one.
 var ErrKey = errors.New("the control node does not know this key")
@@ -141,7 +144,7 @@ func (e *Engine) within() []nats.Option {
 // as sets the names that belong to a key; "" where there is none.
 func (e *Engine) as(key string) []nats.Option {
 	if e.opts.Edge {
-		e.owner = cmp.Or(key, "edge")
+		e.owner = cmp.Or(key, edgeOwner)
 	}
 	if key == "" {
 		return nil

@@ -57,10 +57,10 @@ func (e *Engine) fetchPage(ctx context.Context, stream string, p page, f func(ui
 		if err != nil {
 			return next, false, fmt.Errorf("fetch from %s: %w", stream, err)
 		}
-		switch status := m.Header.Get(headerStatus); status {
+		switch status := own(m, headerStatus); status {
 		case "":
 		case "204": // end of the batch
-			return next, m.Header.Get(headerPending) != "0", nil
+			return next, own(m, headerPending) != "0", nil
 		case "404":
 			return next, false, nil
 		case "503":
@@ -86,9 +86,19 @@ func nextMessage(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error)
 	return sub.NextMsgWithContext(ctx)
 }
 
+// own is the value of a header that the server adds as it hands out a stored message: the last one. The message may have come with others of that name, if it was handed
+// out before, from elsewhere, and an edge had it sent to the stream.
+func own(m *nats.Msg, header string) string {
+	all := m.Header[header]
+	if len(all) == 0 {
+		return ""
+	}
+	return all[len(all)-1]
+}
+
 // sequenceOf is the position of a message in its stream.
 func sequenceOf(m *nats.Msg) (uint64, error) {
-	n, err := strconv.ParseUint(m.Header.Get(headerSequence), 10, 64)
+	n, err := strconv.ParseUint(own(m, headerSequence), 10, 64)
 	if err != nil || n == 0 {
 		return 0, errors.New("a stored message came without its sequence")
 	}

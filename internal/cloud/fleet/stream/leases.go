@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,11 +61,11 @@ func (e *Engine) Lease(ctx context.Context, member string) (l fleet.Lease, err e
 	if m == nil || err != nil {
 		return fleet.Lease{}, err
 	}
-	_, l, err = parseLease(m.Subject, m.Sequence, m.Data)
+	_, l, err = e.parseLease(m.Subject, m.Sequence, m.header(), m.Data)
 	return l, err
 }
 
-// leaseOf reads the message of a member's lease; nil where there is none.
+// leaseOf reads the message of a member's lease; nil where there is none, or where another's key wrote it.
 func (e *Engine) leaseOf(ctx context.Context, member string) (m *stored, err error) {
 	if err := validMember(member); err != nil {
 		return nil, err
@@ -71,6 +73,8 @@ func (e *Engine) leaseOf(ctx context.Context, member string) (m *stored, err err
 	owner := "*"
 	if e.opts.Edge {
 		owner = e.owner
+	} else if known, ok := e.owners.Load(member); ok {
+		owner = known.(string)
 	}
 	err = e.try(ctx, "read the lease of "+member, func(ctx context.Context) (err error) {
 		m, err = e.newest(ctx, leaseStream, leaseSubject+owner+"."+member)
@@ -79,6 +83,11 @@ func (e *Engine) leaseOf(ctx context.Context, member string) (m *stored, err err
 		}
 		return err
 	})
+	if err == nil && m != nil {
+		if owner, _, _ := speaker(m.Subject, leaseSubject); !speaksFor(owner, member) {
+			return nil, nil // its own comes with Watch
+		}
+	}
 	return m, err
 }
 
@@ -98,8 +107,25 @@ func (e *Engine) ownerOf(ctx context.Context, member string) (string, error) {
 	if err != nil || m == nil {
 		return e.owner, err
 	}
-	owner, _, err := parseLease(m.Subject, m.Sequence, m.Data)
-	return owner, err
+	owner, _, _ := speaker(m.Subject, leaseSubject)
+	return owner, nil
+}
+
+// Member makes the id of a member that nobody but this client's key, or a control node, can speak for: random bytes, and a sum of them and of the key.
+func (e *Engine) Member(random []byte) string { return memberOf(e.owner, hex.EncodeToString(random)) }
+
+func memberOf(owner, random string) string {
+	sum := sha256.Sum256([]byte(owner + " " + random))
+	return random + "-" + hex.EncodeToString(sum[:10])
+}
+
+// speaksFor says whether a member's id was made for a key. Ids are in the log, where every edge reads them. Where no keys are asked for anybody speaks for all.
+func speaksFor(owner, member string) bool {
+	if owner == controlOwner || owner == edgeOwner {
+		return true
+	}
+	random, _, _ := strings.Cut(member, "-")
+	return member == memberOf(owner, random)
 }
 
 // validMember refuses ids that are no single token of a subject.
@@ -113,13 +139,15 @@ func validMember(member string) error {
 // Watch implements fleet.Leases.
 func (e *Engine) Watch(ctx context.Context, f func(fleet.Lease)) error {
 	t := tail{e: e, stream: leaseStream, subject: leaseSubject, next: 1, f: func(sequence uint64, m *nats.Msg) error {
-		owner, l, err := parseLease(subjectOf(m), sequence, m.Data)
-		if m.Header.Get(headerID) == "" { // an answer that an edge had sent to another's lease
-			err = errors.Join(err, errors.New("it was not written as a lease"))
-		}
-		if err != nil || !e.owns(owner, l.Member) {
+		owner, l, err := e.parseLease(subjectOf(m), sequence, m.Header, m.Data)
+		if err != nil {
 			e.log.Warn("lease left out", "subject", subjectOf(m), "error", err)
 			return nil
+		}
+		if l.Ended {
+			e.owners.Delete(l.Member) // who asks again looks for it
+		} else {
+			e.owners.Store(l.Member, owner)
 		}
 		f(l)
 		return nil
@@ -127,23 +155,26 @@ func (e *Engine) Watch(ctx context.Context, f func(fleet.Lease)) error {
 	return t.run(ctx)
 }
 
-// owns says whether a key may speak for a member: the first one that did may.
-func (e *Engine) owns(owner, member string) bool {
-	first, _ := e.owners.LoadOrStore(member, owner)
-	return first == owner
-}
-
-// parseLease reads a record; the subject says whose it is.
-func parseLease(subject string, sequence uint64, data []byte) (owner string, l fleet.Lease, err error) {
+// parseLease reads a record; the subject says whose it is. Of one that was not written as a lease, or that this program cannot read, member and revision alone
+// count: so it can be ended.
+func (e *Engine) parseLease(subject string, sequence uint64, header nats.Header, data []byte) (owner string, l fleet.Lease, err error) {
 	owner, member, ok := speaker(subject, leaseSubject)
-	if !ok {
-		return "", l, errors.New("parse a lease: its subject names no member")
+	if !ok || !speaksFor(owner, member) {
+		return "", l, errors.New("parse a lease: its subject names no member, or one that is another key's")
 	}
-	if err := json.Unmarshal(data, &l); err != nil {
-		return "", l, fmt.Errorf("parse the lease of %s: %w", member, err)
+	err = json.Unmarshal(data, &l)
+	if err != nil || !isLease(header) {
+		e.log.Warn("lease cannot be read", "subject", subject, "error", err)
+		l = fleet.Lease{}
 	}
 	l.Member, l.Revision = member, sequence
 	return owner, l, nil
+}
+
+// isLease says whether a record was written by Write, which names the revision before. An edge may have an answer sent to another's subject, where the server stores it:
+// such a one has no headers, or those of an entry of the log.
+func isLease(h nats.Header) bool {
+	return h.Get(headerID) != "" && h.Get(headerLastOf) != "" && h.Get(headerEdge) == ""
 }
 
 // speaker splits a subject into the key and the member that it ends with.
@@ -179,7 +210,7 @@ func (e *Engine) Reports(ctx context.Context, f func(member string, applied uint
 		case m := <-live:
 			owner, member, ok := speaker(m.Subject, appliedSubject)
 			applied, err := strconv.ParseUint(string(m.Data), 10, 64)
-			if first, known := e.owners.Load(member); ok && err == nil && (!known || first == owner) {
+			if ok && err == nil && speaksFor(owner, member) {
 				f(member, applied)
 			}
 		}
@@ -194,14 +225,17 @@ type stored struct {
 	Data     []byte `json:"data"`
 }
 
-// id is the message id; "" where there is none.
-func (m *stored) id() string {
+// header is the message's; nil where there is none.
+func (m *stored) header() nats.Header {
 	h, err := nats.DecodeHeadersMsg(m.Headers)
 	if err != nil {
-		return ""
+		return nil
 	}
-	return h.Get(headerID)
+	return h
 }
+
+// id is the message id; "" where there is none.
+func (m *stored) id() string { return m.header().Get(headerID) }
 
 // newest asks a stream's leader for the last message of a subject, once.
 func (e *Engine) newest(ctx context.Context, stream, subject string) (*stored, error) {

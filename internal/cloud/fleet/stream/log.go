@@ -210,4 +210,4 @@ func fromControl(sequence uint64, m *nats.Msg) bool {
 }
 
 // subjectOf is the subject at which a message was stored.
-func subjectOf(m *nats.Msg) string { return m.Header.Get(headerSubject) }
+func subjectOf(m *nats.Msg) string { return own(m, headerSubject) }

@@ -18,6 +18,7 @@ const (
 	leaseSubject   = "freshet.lease."   // + key or controlOwner + "." + member
 	appliedSubject = "freshet.applied." // likewise; not stored
 	controlOwner   = "control"          // in place of the key of who may do everything
+	edgeOwner      = "edge"             // in place of an edge's key where none are asked for
 
 	snapshotSubject = "freshet.snapshot."
 	snapshotHead    = snapshotSubject + "head"

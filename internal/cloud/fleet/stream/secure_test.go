@@ -198,20 +198,21 @@ func TestEdgeDoesWhatAnEdgeNeeds(t *testing.T) {
 	if data, err := io.ReadAll(state); err != nil || string(data) != "state" {
 		t.Errorf("snapshot %q, %v", data, err)
 	}
-	revision, err := e.Write(ctx, fleet.Lease{Member: "m"}, 0)
+	m := e.Member([]byte("random"))
+	revision, err := e.Write(ctx, fleet.Lease{Member: m}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l, err := e.Lease(ctx, "m"); err != nil || l.Revision != revision {
+	if l, err := e.Lease(ctx, m); err != nil || l.Revision != revision {
 		t.Errorf("own lease: %+v, %v", l, err)
 	}
-	if err := e.Report("m", 2); err != nil {
+	if err := e.Report(m, 2); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.Write(ctx, fleet.Lease{Member: "m", Ended: true}, revision); err != nil {
+	if _, err := c.Write(ctx, fleet.Lease{Member: m, Ended: true}, revision); err != nil {
 		t.Errorf("end an edge's lease: %v", err)
 	}
-	if _, err := e.Write(ctx, fleet.Lease{Member: "m"}, revision); !errors.Is(err, fleet.ErrTaken) {
+	if _, err := e.Write(ctx, fleet.Lease{Member: m}, revision); !errors.Is(err, fleet.ErrTaken) {
 		t.Errorf("renew a lease that was ended: %v", err)
 	}
 }

@@ -156,6 +156,11 @@ func (e *Engine) headOnce(ctx context.Context) (h head, err error) {
 	if err != nil {
 		return head{}, err
 	}
+	if header := m.header(); header.Get(headerRollup) == "" || header.Get(headerID) == "" {
+		// An answer that an edge had sent here: the next Put replaces it. What putHead writes says that it takes the place of the one before.
+		e.log.Warn("the newest snapshot's record was not written as one", "position", m.Sequence)
+		return head{at: m.Sequence}, nil
+	}
 	if err := json.Unmarshal(m.Data, &h); err != nil {
 		return head{}, fmt.Errorf("parse the newest snapshot's record: %w", err)
 	}
@@ -214,7 +219,10 @@ func (p *parts) fill() error {
 	defer cancel()
 	return p.e.try(ctx, "read a snapshot", func(ctx context.Context) error {
 		want := page{Sequence: p.next, Subject: snapshotPart + p.h.ID, Messages: partBatch, Bytes: partBatch * partSize}
-		next, _, err := p.e.fetchPage(ctx, snapshotStream, want, func(_ uint64, m *nats.Msg) error {
+		next, _, err := p.e.fetchPage(ctx, snapshotStream, want, func(at uint64, m *nats.Msg) error {
+			if at > p.h.Last { // none of its parts
+				return nil
+			}
 			p.have.Write(m.Data)
 			p.sum.Write(m.Data)
 			p.size += int64(len(m.Data))
