@@ -105,8 +105,9 @@ func (p *Process) Running() bool {
 // Kill kills it as a power loss would, and waits until it is gone.
 func (p *Process) Kill() { p.end(syscall.SIGKILL, time.Minute) }
 
-// Terminate asks it to end, and waits for that; an error if it does not within a minute.
+// Terminate asks it to end, and waits for that; an error if it does not within a minute. One that was stopped goes on, or it would not hear it.
 func (p *Process) Terminate() error {
+	p.Continue()
 	if !p.end(syscall.SIGTERM, time.Minute) {
 		return fmt.Errorf("terminate %s: it still runs after a minute", p.Name)
 	}
