@@ -26,7 +26,7 @@ type distribution struct {
 	at     func(address string) (remote.Viewer, error) // viewer at one edge of a fleet
 }
 
-// connectCDN finds the distributions and how they show the bucket.
+// connectCDN finds the distributions and how they show the bucket. It may be repeated.
 func (a *app) connectCDN(ctx context.Context, t *target, p project, named config.Target, keys cloudfront.Credentials) (err error) {
 	if t.cdn, err = cloudfront.Open(ctx, cloudfront.Options{
 		Region: named.Region, Endpoint: named.CloudFrontEndpoint, Credentials: keys, Isolated: t.embedded,
@@ -44,6 +44,7 @@ func (a *app) connectCDN(ctx context.Context, t *target, p project, named config
 			return err
 		}
 	}
+	t.distributions = nil
 	for _, id := range ids {
 		d, err := t.cdn.Distribution(ctx, id)
 		if errors.Is(err, remote.ErrNotFound) {

@@ -167,7 +167,7 @@ func (a *app) meet(ctx context.Context, t *target, p project, named config.Targe
 	})
 	if named.Invalidates() {
 		both.Go(func() {
-			cdn = crash.Guard(func() error { return a.connectCDN(ctx, t, p, named, keys) })()
+			cdn = crash.Guard(func() error { return a.findCDN(ctx, t, p, named, keys, access) })()
 		})
 	}
 	both.Wait()
@@ -176,6 +176,16 @@ func (a *app) meet(ctx context.Context, t *target, p project, named config.Targe
 		return ctx.Err()
 	}
 	return cmp.Or(bucket, cdn)
+}
+
+// findCDN is connectCDN, and for a command that publishes as patient as the rest of
+// its run: a fleet whose leading control node has died takes seconds to choose another.
+func (a *app) findCDN(ctx context.Context, t *target, p project, named config.Target, keys s3.Credentials, access access) error {
+	connect := func() error { return a.connectCDN(ctx, t, p, named, keys) }
+	if access.readOnly || access.examine {
+		return connect()
+	}
+	return deploy.Patient(ctx, a.retryNotes(), connect)
 }
 
 // retryNotes shows what the SDK repeats by itself.

@@ -288,7 +288,7 @@ func TestLegacySettings(t *testing.T) {
 
 // Faults come in their order and as often as asked for, and then the cloud works.
 func TestFaults(t *testing.T) {
-	faults, err := cloud.ParseFaults("throttle=1, too-many=1,unavailable=1,lost=1,poll-unavailable=1,s3-slowdown=1,s3-reset=1,s3-lost=1,slow=0s,already-exists")
+	faults, err := cloud.ParseFaults("throttle=1, too-many=1,unavailable=1,lost=1,poll-unavailable=1,read-unavailable=1,s3-slowdown=1,s3-reset=1,s3-lost=1,slow=0s,already-exists")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,6 +332,12 @@ func TestFaults(t *testing.T) {
 		t.Errorf("poll: %v", err)
 	}
 	_, err = c.cf.GetInvalidation(t.Context(), in)
+	c.must(err)
+	read := &cloudfront.GetDistributionInput{Id: &id}
+	if _, err := c.cf.GetDistribution(t.Context(), read); code(err) != "ServiceUnavailable" {
+		t.Errorf("read: %v", err)
+	}
+	_, err = c.cf.GetDistribution(t.Context(), read)
 	c.must(err)
 }
 

@@ -56,6 +56,7 @@ type Faults struct {
 	Slow time.Duration
 
 	PollUnavailable int // calls of GetInvalidation answered 503 ServiceUnavailable
+	ReadUnavailable int // calls of GetDistribution answered 503 ServiceUnavailable
 
 	S3SlowDown int // S3 requests answered 503 SlowDown
 	S3Reset    int // S3 requests whose connection is closed before anything is done
@@ -66,8 +67,8 @@ type Faults struct {
 func (f *Faults) counts() map[string]*int {
 	return map[string]*int{
 		"throttle": &f.Throttle, "too-many": &f.TooMany, "unavailable": &f.Unavailable, "lost": &f.Lost,
-		"poll-unavailable": &f.PollUnavailable,
-		"s3-slowdown":      &f.S3SlowDown, "s3-reset": &f.S3Reset, "s3-lost": &f.S3Lost,
+		"poll-unavailable": &f.PollUnavailable, "read-unavailable": &f.ReadUnavailable,
+		"s3-slowdown": &f.S3SlowDown, "s3-reset": &f.S3Reset, "s3-lost": &f.S3Lost,
 	}
 }
 
@@ -83,6 +84,7 @@ const FaultHelp = `  throttle=N          the first N invalidations are answered 
                       400 InvalidArgument, as CloudFront was seen to do
   poll-unavailable=N  the first N questions for an invalidation's state are
                       answered 503
+  read-unavailable=N  … for a distribution
   s3-slowdown=N       the first N S3 requests are answered 503 SlowDown
   s3-reset=N          … have their connection closed before anything is done
   s3-lost=N           the first N S3 writes are carried out, and the connection
@@ -167,6 +169,7 @@ func (f Faults) control() func(operation string) *control.Fault {
 		{"CreateInvalidation", newCountdown(f.Unavailable), unavailable()},
 		{"CreateInvalidation", newCountdown(f.Lost), control.Fault{AfterEffect: true, Drop: true}},
 		{"GetInvalidation", newCountdown(f.PollUnavailable), unavailable()},
+		{"GetDistribution", newCountdown(f.ReadUnavailable), unavailable()},
 	}
 	return func(operation string) *control.Fault {
 		for _, k := range kinds {

@@ -23,6 +23,13 @@ const (
 // a failed try took effect is unknown, so a repeat of do must be safe. note,
 // if not nil, is told before each pause.
 func (e *Engine) patient(ctx context.Context, note func(string), do func() error) error {
+	return Patient(ctx, note, do)
+}
+
+// Patient is for who prepares a run: it calls do up to five times, over some
+// seconds, as long as it fails with remote.ErrTemporary. note, if not nil, is told
+// before each pause.
+func Patient(ctx context.Context, note func(string), do func() error) error {
 	return retry(ctx, note, do, func(err error, n int) bool { return n < tries && errors.Is(err, remote.ErrTemporary) })
 }
 
