@@ -24,6 +24,9 @@ import (
 // ErrUnknown: no distribution of that id is configured.
 var ErrUnknown = errors.New("the distribution has no edge yet")
 
+// ErrStorage: a distribution's folder on disk cannot be used for now. The configuration itself can be carried out.
+var ErrStorage = errors.New("the disk tier cannot be used")
+
 // OriginFunc makes an origin of what the control API says of one: scheme, host and transport, and what kind of store it is. Next is the way to servers.
 // The path and the headers of the configuration are added afterwards. It must be quick: what needs the network waits for the first request.
 type OriginFunc func(o control.Origin, next http.RoundTripper) (edge.Origin, error)
@@ -92,7 +95,7 @@ func New(opts Options) *Tenants {
 	return t
 }
 
-// Configure gives a distribution's edge its configuration, and makes the edge if there is none.
+// Configure gives a distribution's edge its configuration, and makes the edge if there is none. An error that wraps ErrStorage may pass; any other one stands.
 func (t *Tenants) Configure(_ context.Context, distribution string, cfg control.DistributionConfig) error {
 	want, idle, err := t.edgeConfig(distribution, cfg)
 	if err != nil {
@@ -143,7 +146,11 @@ func (t *Tenants) open(distribution string, cfg control.DistributionConfig, want
 	if opts.Logger == nil {
 		opts.Logger = t.opts.Logger
 	}
-	return edge.New(want, opts)
+	made, err := edge.New(want, opts)
+	if err != nil && t.opts.Dir != "" && !errors.Is(err, edge.ErrConfig) {
+		return nil, fmt.Errorf("%w: %w", ErrStorage, err)
+	}
+	return made, err
 }
 
 // folderName is what a distribution's folder may be called: ids are such.

@@ -333,3 +333,26 @@ func TestTidyLeavesOthersAlone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A disk that cannot be used is told from a configuration that cannot.
+func TestStorageFails(t *testing.T) {
+	dir := t.TempDir()
+	r := newRig(t, Options{Dir: dir})
+	if err := os.WriteFile(filepath.Join(dir, "E1"), nil, 0o600); err != nil { // where the folder goes
+		t.Fatal(err)
+	}
+	if err := r.Configure(context.Background(), "E1", config("one")); !errors.Is(err, ErrStorage) || errors.Is(err, edge.ErrConfig) {
+		t.Errorf("a file in place of the folder: %v", err)
+	}
+	bad := config("one")
+	bad.DefaultCacheBehavior.TargetOriginID = "other"
+	for _, id := range []string{"E1", "E2"} {
+		if err := r.Configure(context.Background(), id, bad); !errors.Is(err, edge.ErrConfig) || errors.Is(err, ErrStorage) {
+			t.Errorf("%s, an origin that is none: %v", id, err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "E1")); err != nil {
+		t.Fatal(err)
+	}
+	r.configure("E1", config("one"))
+}

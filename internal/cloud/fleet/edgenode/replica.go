@@ -152,13 +152,17 @@ func (r *replica) makeUp(sequence uint64, effects []control.Effect) error {
 	return nil
 }
 
-// carryOut does what an entry asks of the caches. A distribution that cannot be carried out here is the API's mistake, and must not stop the
-// others: it is logged, and its viewers get errors.
+// carryOut does what an entry asks of the caches. It fails where the disk does, to be tried again. A distribution that cannot be carried out for another reason is
+// the API's mistake, and must not stop the others: it is logged, and its viewers get errors.
 func (r *replica) carryOut(ctx context.Context, sequence uint64, effects []control.Effect) error {
 	for _, e := range joined(effects) {
 		switch e.Kind {
 		case control.Configure:
-			if err := r.caches.Configure(ctx, e.Distribution, e.Config); err != nil {
+			err := r.caches.Configure(ctx, e.Distribution, e.Config)
+			if errors.Is(err, tenants.ErrStorage) {
+				return err
+			}
+			if err != nil {
 				r.logger.Error("distribution cannot be served", "distribution", e.Distribution, "error", err)
 				continue
 			}

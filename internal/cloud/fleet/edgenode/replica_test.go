@@ -18,8 +18,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/freshet/freshet/internal/cloud/control"
+	"github.com/freshet/freshet/internal/cloud/edge"
 	"github.com/freshet/freshet/internal/cloud/fleet"
 	"github.com/freshet/freshet/internal/cloud/fleet/memory"
+	"github.com/freshet/freshet/internal/cloud/tenants"
 )
 
 // recorded are caches that note what they are asked for.
@@ -175,6 +177,24 @@ func TestUnfinishedEntryIsRepeated(t *testing.T) {
 	if diff := cmp.Diff(c.said(), append(batch, "4: done")); diff != "" {
 		t.Errorf("the second time (-got +want):\n%s", diff)
 	}
+}
+
+// A distribution whose folder cannot be made is configured once it can, and is not said to be until then; one that makes no sense here stops nobody.
+func TestConfigureIsRepeated(t *testing.T) {
+	log, a, _ := history(t)
+	line := "configure " + a + " a"
+	c := &recorded{fail: map[string]error{line: fmt.Errorf("make a folder: %w", tenants.ErrStorage)}}
+	r := replicaOf(t, c)
+	if err := r.Apply(t.Context(), log[0]); !errors.Is(err, tenants.ErrStorage) || len(r.distributions()) > 0 {
+		t.Fatalf("applied with %v, and known is %v", err, r.distributions())
+	}
+	c.fail = map[string]error{}
+	apply(t, r, log[:1])
+	if diff := cmp.Diff(c.said(), []string{line, line, "1: done"}); diff != "" {
+		t.Errorf("what the caches were asked for (-got +want):\n%s", diff)
+	}
+	c = &recorded{fail: map[string]error{line: edge.ErrConfig}}
+	apply(t, replicaOf(t, c), log)
 }
 
 // A view that begins anew has nothing of an entry that the one before it did not finish.
