@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,10 +40,7 @@ func (w *world) completes(key string, within time.Duration) bool {
 	w.mu.Unlock()
 	ctx, stop := context.WithTimeout(w.ctx, within)
 	defer stop()
-	outer := w.ctx
-	w.ctx = ctx
-	w.publish(key, w.nodes[0])
-	w.ctx = outer
+	w.publish(ctx, key, w.nodes[0])
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.done > before
@@ -201,4 +200,49 @@ func TestReportsOfNobody(t *testing.T) {
 	if got := r.Floor(); got != 1 {
 		t.Errorf("floor %d: what somebody said of a member before anything was known of it counts", got)
 	}
+}
+
+// unmarked is a replica of a disk that cannot be written to for a while.
+type unmarked struct {
+	edge
+	failing atomic.Int64
+}
+
+func (u *unmarked) Position() (uint64, bool) { return 1, true } // of an earlier life
+
+func (u *unmarked) Revalidate() error {
+	if u.failing.Add(-1) >= 0 {
+		return errors.New("the disk is full")
+	}
+	return u.edge.Revalidate()
+}
+
+// An edge that cannot mark what it has kept from before the log's beginning does not join before it can.
+func TestUnmarkedEdgeStaysOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		w := newWorld(t, ctx, 1)
+		for i := range 10 {
+			w.completes(fmt.Sprint("/", i), w.terms.Lease)
+		}
+		if err := w.store.Connect(8).Put(ctx, 9, strings.NewReader("9 ")); err != nil {
+			t.Fatal(err)
+		}
+		w.store.Truncate(8)
+		r := &unmarked{edge: edge{cache: map[string]int{}}}
+		r.failing.Store(1 << 40)
+		m := fleet.NewMember(w.store.Connect(9), r, fleet.MemberOptions{Join: func(l fleet.Lease) []byte { return []byte("J" + l.Member) }})
+		go func() { _ = m.Run(ctx) }()
+		time.Sleep(10 * w.terms.Lease)
+		if m.Ready() || m.Valid(time.Now()) {
+			t.Error("it serves from a cache that it could not mark")
+		}
+		r.failing.Store(0)
+		time.Sleep(2 * w.terms.Lease)
+		if !m.Ready() || !m.Valid(time.Now()) {
+			t.Error("it does not join once it could")
+		}
+		stop()
+		time.Sleep(time.Minute) // until members have left, or given that up
+	})
 }

@@ -101,10 +101,11 @@ func (e *edge) Position() (uint64, bool) {
 	return e.last, len(e.cache) > 0
 }
 
-func (e *edge) Revalidate() {
+func (e *edge) Revalidate() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	clear(e.cache)
+	return nil
 }
 
 // world is a publisher, control nodes, edges, and an origin. Everything in it runs in virtual time.
@@ -191,7 +192,7 @@ func (w *world) request(e *edge, key string) {
 }
 
 // publish changes a page, invalidates it, and waits for completion at some control node.
-func (w *world) publish(key string, n *node) {
+func (w *world) publish(ctx context.Context, key string, n *node) {
 	w.mu.Lock()
 	w.truth[key]++
 	version := w.truth[key]
@@ -200,14 +201,14 @@ func (w *world) publish(key string, n *node) {
 	var at uint64
 	for id := fmt.Sprint(key, "/", version); ; time.Sleep(50 * time.Millisecond) {
 		var err error
-		if at, err = n.engine.Add(w.ctx, id, []byte("I"+key)); err == nil {
+		if at, err = n.engine.Add(ctx, id, []byte("I"+key)); err == nil {
 			break
 		}
-		if w.ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return
 		}
 	}
-	if n.follower.Wait(w.ctx, at) != nil || n.controller.Wait(w.ctx, at) != nil {
+	if n.follower.Wait(ctx, at) != nil || n.controller.Wait(ctx, at) != nil {
 		return
 	}
 	w.mu.Lock()
@@ -247,7 +248,7 @@ func (w *world) live(steps int) {
 				w.revive(e)
 			}
 		case 4, 5, 6:
-			go w.publish(w.key(), w.nodes[w.rand.IntN(len(w.nodes))])
+			go w.publish(w.ctx, w.key(), w.nodes[w.rand.IntN(len(w.nodes))])
 		default:
 			for _, e := range w.edges {
 				w.request(e, w.key())
@@ -280,7 +281,7 @@ func (w *world) heal() {
 		n.engine.Suffer(memory.Faults{})
 	}
 	time.Sleep(20 * time.Second)
-	w.publish("/end", w.nodes[0])
+	w.publish(w.ctx, "/end", w.nodes[0])
 	time.Sleep(10 * time.Second)
 }
 

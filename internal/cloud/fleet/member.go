@@ -29,8 +29,8 @@ type Replica interface {
 	// Position is the sequence through which what is cached has been invalidated; false if nothing is cached, or nothing is known of it:
 	// then Load leaves nothing in the cache that is used unasked.
 	Position() (uint64, bool)
-	// Revalidate lets nothing that is cached be used before its origin has been asked.
-	Revalidate()
+	// Revalidate lets nothing that is cached be used before its origin has been asked, in a later life of the process neither. It is repeated after an error.
+	Revalidate() error
 }
 
 // MemberOptions are what a Member takes.
@@ -135,7 +135,9 @@ func (m *Member) keepUp(ctx context.Context) error {
 			return ctx.Err()
 		case errors.Is(err, ErrDropped):
 			m.opts.Logger.Warn("the log no longer has what this edge missed; everything cached is revalidated", "applied", m.follow.Applied())
-			m.unload()
+			if err := m.unload(); err != nil {
+				m.opts.Logger.Error("what is cached could not be marked for revalidation, will retry", "error", err)
+			}
 		default:
 			m.opts.Logger.Error("the log could not be applied, will retry", "applied", m.follow.Applied(), "error", err)
 		}
@@ -178,8 +180,7 @@ func (m *Member) replay(ctx context.Context, from, through uint64) error {
 		e, err := m.follow.read(ctx, s)
 		if errors.Is(err, ErrDropped) {
 			m.opts.Logger.Warn("the log no longer reaches back to what is cached; everything is revalidated", "position", from-1)
-			m.replica.Revalidate()
-			return nil
+			return m.replica.Revalidate()
 		}
 		if err == nil {
 			err = m.replica.Replay(ctx, e)
@@ -192,11 +193,15 @@ func (m *Member) replay(ctx context.Context, from, through uint64) error {
 }
 
 // unload forgets the state, so that the next one comes from a snapshot.
-func (m *Member) unload() {
-	m.replica.Revalidate()
+func (m *Member) unload() error {
+	m.trying()
+	if err := m.replica.Revalidate(); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.loaded = false
+	return nil
 }
 
 // Ready says whether the member can answer viewers: it has joined, and once has had the whole log through its joining. The newest

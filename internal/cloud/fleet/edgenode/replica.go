@@ -245,14 +245,9 @@ func (r *replica) Position() (uint64, bool) {
 	return furthest - 1, len(all) > 0
 }
 
-// Revalidate lets nothing that is cached be used unasked.
-func (r *replica) Revalidate() {
-	if err := r.caches.RevalidateAll(); err != nil {
-		r.logger.Error("caches could not be marked for revalidation", "error", err)
-	}
-	if err := r.caches.Tidy(); err != nil { // what waits for a configuration that could not be carried out cannot be marked
-		r.logger.Error("folders of distributions that are not served could not be removed", "error", err)
-	}
+// Revalidate lets nothing that is cached be used unasked. What waits in a folder for a configuration that could not be carried out cannot be marked, and goes.
+func (r *replica) Revalidate() error {
+	return errors.Join(r.caches.RevalidateAll(), r.caches.Tidy())
 }
 
 func (r *replica) close() error {
