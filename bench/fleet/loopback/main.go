@@ -41,10 +41,10 @@ func run(ctx context.Context, args []string) (err error) {
 	flags.IntVar(&s.edges, "edges", 5, "edges")
 	flags.IntVar(&s.clients, "clients", 64, "publishers at a time, for the load")
 	flags.IntVar(&s.samples, "samples", 1000, "invalidations, one after the other, for the propagation")
-	flags.IntVar(&s.rounds, "rounds", 8, "of the throughput, each of both edges")
+	flags.IntVar(&s.rounds, "rounds", 20, "of the throughput, each of both edges")
 	flags.IntVar(&s.kills, "kills", 3, "edges that are killed")
 	flags.DurationVar(&s.load, "load", 10*time.Second, "length of the load")
-	flags.DurationVar(&s.slice, "slice", 3*time.Second, "length of each turn of the throughput")
+	flags.DurationVar(&s.slice, "slice", time.Second, "length of each turn of the throughput")
 	flags.DurationVar(&s.lease, "lease", 5*time.Second, "of the edges")
 	flags.StringVar(&s.only, "only", "propagation,load,throughput,sizes,kill", "what is measured, in this order")
 	if err := flags.Parse(args); err != nil {
