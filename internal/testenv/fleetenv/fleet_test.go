@@ -43,8 +43,8 @@ func TestMain(m *testing.M) {
 	os.Exit(withProgram(m))
 }
 
-// atOnce is how many fleets there are at a time, unless -parallel says otherwise: each uses less than half a processor, and waits for most of its time.
-const atOnce = 3
+// atOnce is how many fleets there are at a time, unless -parallel says otherwise: each uses a quarter of a processor, and waits for most of its time.
+const atOnce = 4
 
 // together lets fleets run beside each other on a machine with few processors too.
 func together() error {
@@ -88,6 +88,14 @@ type trial struct {
 // lease of the edges; long enough for a busy machine to renew in time.
 const lease = 2 * time.Second
 
+// pause is d where a test is lengthened, and else four times that: whoever only runs every test has other things to do too.
+func pause(d time.Duration) time.Duration {
+	if *full || *randomFor > time.Minute {
+		return d
+	}
+	return 4 * d
+}
+
 func begin(t *testing.T, opts Options) *trial {
 	t.Helper()
 	if testing.Short() {
@@ -111,7 +119,7 @@ func begin(t *testing.T, opts Options) *trial {
 		tr.steps = 1
 		return tr
 	}
-	tr.probe = f.Probe(2, 4*time.Millisecond)
+	tr.probe = f.Probe(2, pause(3*time.Millisecond))
 	t.Cleanup(func() { tr.probe.Stop() })
 	return tr
 }

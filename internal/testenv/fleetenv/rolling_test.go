@@ -11,8 +11,8 @@ import (
 func TestRollingRestart(t *testing.T) {
 	tr := begin(t, Options{Controls: 3, Edges: 5, Delay: 200 * time.Millisecond})
 	tr.probe.Stop() // it asks edges that are not ready
-	tr.publish(3, 5*time.Millisecond)
-	viewers := tr.Balance(16, 2*time.Millisecond)
+	tr.publish(3, pause(5*time.Millisecond))
+	viewers := tr.Balance(8, pause(time.Millisecond))
 	for _, p := range tr.Processes() {
 		before := time.Now()
 		tr.must(p.Terminate())

@@ -24,7 +24,7 @@ func away() time.Duration {
 // Edges that are killed in mid-invalidation, stopped, and cut off; the fleet waits for a lease, and goes on.
 func TestEdgesFail(t *testing.T) {
 	tr := begin(t, Options{Controls: 3, Edges: 5})
-	tr.publish(3, 5*time.Millisecond)
+	tr.publish(3, pause(5*time.Millisecond))
 	tr.alive()
 	memory, disk, stopped, stoppedDisk, cut := tr.Edges[0], tr.Edges[1], tr.Edges[2], tr.Edges[3], tr.Edges[4]
 
@@ -61,7 +61,7 @@ func TestEdgesFail(t *testing.T) {
 // Control nodes that are killed, two of three at a time, stopped, and cut off from the others.
 func TestControlNodesFail(t *testing.T) {
 	tr := begin(t, Options{Controls: 3, Edges: 5})
-	tr.publish(3, 5*time.Millisecond)
+	tr.publish(3, pause(5*time.Millisecond))
 	tr.alive()
 
 	tr.note("kill -9 of two of three: nothing can be accepted, no lease renewed")
@@ -146,7 +146,7 @@ func TestManyUnderTraffic(t *testing.T) {
 func TestRandom(t *testing.T) {
 	tr := begin(t, Options{Controls: 3, Edges: 5})
 	tr.note("seed %d", *randomSeed)
-	tr.publish(3, 5*time.Millisecond)
+	tr.publish(3, pause(5*time.Millisecond))
 	tr.suffer(dice(99), *randomFor, func() {})
 	tr.check()
 }

@@ -10,7 +10,7 @@ import (
 // With certificates and keys a fleet survives what it survives without; and an edge whose key is taken away is refused and fenced, while the others go on.
 func TestSecure(t *testing.T) {
 	tr := begin(t, Options{Controls: 3, Edges: 4, Secure: true})
-	tr.publish(3, 5*time.Millisecond)
+	tr.publish(3, pause(5*time.Millisecond))
 	tr.alive()
 	tr.unsigned()
 	killed, cut, refused := tr.Edges[0], tr.Edges[1], tr.Edges[3]
@@ -78,7 +78,7 @@ func TestRandomSecure(t *testing.T) {
 	}
 	tr := begin(t, Options{Controls: 3, Edges: 4, Secure: true})
 	tr.note("seed %d", *randomSeed)
-	tr.publish(3, 5*time.Millisecond)
+	tr.publish(3, pause(5*time.Millisecond))
 	tr.suffer(dice(97), *secureFor, func() {})
 	tr.check()
 }

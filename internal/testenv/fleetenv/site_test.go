@@ -37,7 +37,7 @@ func beginSite(t *testing.T, opts Options) *siteTrial {
 	tr.done = tr.deployer.Done
 	tr.deploy(deployWait)
 	tr.note("the first deploy took %v", tr.deployer.last)
-	tr.viewers = tr.ProbeSite(tr.deployer.site, 2, 10*time.Millisecond)
+	tr.viewers = tr.ProbeSite(tr.deployer.site, 2, pause(5*time.Millisecond))
 	t.Cleanup(func() { tr.viewers.Stop() })
 	return tr
 }

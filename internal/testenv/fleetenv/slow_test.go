@@ -10,7 +10,7 @@ import (
 // Every link is slow, stalls for seconds now and then, and is quick again: nobody sees what is old, and nothing is lost.
 func TestSlowLinks(t *testing.T) {
 	tr := begin(t, Options{Controls: 3, Edges: 4})
-	tr.publish(3, 5*time.Millisecond)
+	tr.publish(3, pause(5*time.Millisecond))
 	tr.alive()
 	paces := []Pace{{Wait: 20 * time.Millisecond}, {Wait: 20 * time.Millisecond, Stall: lease, Stalls: 0.01}}
 	if *full {
@@ -45,7 +45,7 @@ func TestRandomSlow(t *testing.T) {
 	tr := begin(t, Options{Controls: 3, Edges: 4})
 	tr.note("seed %d", *randomSeed)
 	tr.slow(Pace{Wait: 10 * time.Millisecond, Stall: lease, Stalls: 0.003})
-	tr.publish(3, 5*time.Millisecond)
+	tr.publish(3, pause(5*time.Millisecond))
 	tr.suffer(dice(96), *slowRandomFor, func() {})
 	tr.slow(Pace{})
 	tr.check()
