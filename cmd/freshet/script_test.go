@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,9 +21,18 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// atOnce is how many scripts run at a time, unless -parallel says otherwise: they
+// wait for about half of their time.
+const atOnce = 4
+
 // TestMain makes the scripts' programs: freshet itself and the small tools
 // that look at what it did.
 func TestMain(m *testing.M) {
+	if runtime.GOMAXPROCS(0) < atOnce {
+		if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil { // what the command line says comes after it
+			panic(err)
+		}
+	}
 	testscript.Main(m, map[string]func(){
 		"freshet":  main,
 		"httpget":  tool(httpget),

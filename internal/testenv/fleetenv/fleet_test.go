@@ -39,29 +39,28 @@ func dice(use uint64) *rand.Rand { return rand.New(rand.NewPCG(*randomSeed, use)
 var program string
 
 func TestMain(m *testing.M) {
+	err := together()
 	flag.Parse()
-	os.Exit(withProgram(m))
+	os.Exit(withProgram(m, err))
 }
 
 // atOnce is how many fleets there are at a time, unless -parallel says otherwise: each uses a quarter of a processor, and waits for most of its time.
 const atOnce = 4
 
-// together lets fleets run beside each other on a machine with few processors too.
+// together lets fleets run beside each other on a machine with few processors too. What flag.Parse finds comes after it.
 func together() error {
-	given := runtime.GOMAXPROCS(0) > atOnce
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if given {
+	if runtime.GOMAXPROCS(0) >= atOnce {
 		return nil
 	}
 	return flag.Set("test.parallel", strconv.Itoa(atOnce))
 }
 
-func withProgram(m *testing.M) int {
+func withProgram(m *testing.M, err error) int {
 	if testing.Short() {
 		return m.Run()
 	}
-	dir, err := os.MkdirTemp("", "freshet-proof-")
-	if err = errors.Join(err, together()); err == nil {
+	dir, made := os.MkdirTemp("", "freshet-proof-")
+	if err = errors.Join(err, made); err == nil {
 		defer os.RemoveAll(dir)
 		program, err = Build(context.Background(), dir)
 	}
