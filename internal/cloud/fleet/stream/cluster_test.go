@@ -113,6 +113,7 @@ func leader(t *testing.T, e *Engine) int {
 }
 
 func TestContractOfThree(t *testing.T) {
+	t.Parallel() // most of its time goes by in elections
 	if testing.Short() {
 		t.Skip("starts many clusters")
 	}
@@ -127,6 +128,7 @@ func TestContractOfThree(t *testing.T) {
 
 // TestThreeLoseTheirLeader ends the node that leads, then a second one, and starts them again.
 func TestThreeLoseTheirLeader(t *testing.T) {
+	t.Parallel() // most of its time goes by in elections
 	c := threeInProcess(t)
 	c.connect(0) // makes the streams
 	e := connect(t, Options{Servers: servers(c.cfgs)})

@@ -111,6 +111,7 @@ func (p *process) kill() {
 
 // TestLeaderIsKilled kills the process that leads, again and again, while entries are appended and followed.
 func TestLeaderIsKilled(t *testing.T) {
+	t.Parallel() // most of its time goes by in elections
 	if testing.Short() {
 		t.Skip("elections take seconds")
 	}

@@ -219,6 +219,7 @@ func TestEdgeDoesWhatAnEdgeNeeds(t *testing.T) {
 
 // TestEdgeMayNoMore takes an edge's key and does with it what an edge's program would not.
 func TestEdgeMayNoMore(t *testing.T) {
+	t.Parallel() // most of its time it waits for answers that do not come
 	g := startGuarded(t)
 	c := connect(t, Options{Node: g.node})
 	mustAppend(t, c, 0, "first")
