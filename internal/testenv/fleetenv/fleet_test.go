@@ -89,7 +89,7 @@ const lease = 2 * time.Second
 
 // pause is d where a test is lengthened, and else four times that: whoever only runs every test has other things to do too.
 func pause(d time.Duration) time.Duration {
-	if *full || *randomFor > time.Minute {
+	if *full || max(*randomFor, *sitesFor, *secureFor, *slowRandomFor, *configFor) > time.Minute {
 		return d
 	}
 	return 4 * d
