@@ -44,7 +44,7 @@ func (a *app) connectCDN(ctx context.Context, t *target, p project, named config
 			return err
 		}
 	}
-	t.distributions = nil
+	var found []distribution // whole or not at all: the call may be repeated
 	for _, id := range ids {
 		d, err := t.cdn.Distribution(ctx, id)
 		if errors.Is(err, remote.ErrNotFound) {
@@ -62,11 +62,12 @@ func (a *app) connectCDN(ctx context.Context, t *target, p project, named config
 			one.viewer = client
 			one.at = func(address string) (remote.Viewer, error) { return client.At(address, jobs) }
 		}
-		t.distributions = append(t.distributions, one)
+		found = append(found, one)
 		if t.url == "" && one.viewer != nil {
 			t.url = one.viewer.String()
 		}
 	}
+	t.distributions = found
 	return nil
 }
 

@@ -246,3 +246,42 @@ func TestUnmarkedEdgeStaysOut(t *testing.T) {
 		time.Sleep(time.Minute) // until members have left, or given that up
 	})
 }
+
+// It keeps out likewise if the log's beginning passes it while it is at work.
+func TestUnmarkedEdgeLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		w := newWorld(t, ctx, 1)
+		for i := range 2 { // the edge has followed the first of them in an earlier life
+			w.completes(fmt.Sprint("/before", i), w.terms.Lease)
+		}
+		r, engine := &unmarked{edge: edge{cache: map[string]int{}}}, w.store.Connect(9)
+		m := fleet.NewMember(engine, r, fleet.MemberOptions{Join: func(l fleet.Lease) []byte { return []byte("J" + l.Member) }})
+		go func() { _ = m.Run(ctx) }()
+		time.Sleep(2 * time.Second)
+		if !m.Valid(time.Now()) {
+			t.Fatal("it has not joined: the test tests nothing")
+		}
+		r.failing.Store(1 << 40)
+		engine.Suffer(memory.Faults{Cut: true})
+		for i := range 10 {
+			w.completes(fmt.Sprint("/", i), 4*w.terms.Lease)
+		}
+		if err := w.store.Connect(8).Put(ctx, 9, strings.NewReader("9 ")); err != nil {
+			t.Fatal(err)
+		}
+		w.store.Truncate(9)
+		engine.Suffer(memory.Faults{})
+		time.Sleep(10 * w.terms.Lease)
+		if m.Valid(time.Now()) {
+			t.Error("it serves from a cache that it could not mark")
+		}
+		r.failing.Store(0)
+		time.Sleep(4 * w.terms.Lease)
+		if !m.Valid(time.Now()) {
+			t.Error("it is not back once it could")
+		}
+		stop()
+		time.Sleep(time.Minute) // until members have left, or given that up
+	})
+}

@@ -155,3 +155,41 @@ func TestLeaveDuringARenewal(t *testing.T) {
 		}
 	})
 }
+
+// lastWord is an engine that looks whether a member may answer from its cache as it says that it leaves.
+type lastWord struct {
+	*memory.Engine
+	member *fleet.Member
+	t      *testing.T
+	said   bool
+}
+
+func (e *lastWord) Write(ctx context.Context, l fleet.Lease, revision uint64) (uint64, error) {
+	if l.Ended {
+		e.said = true
+		if e.member.Valid(time.Now()) {
+			e.t.Error("it says that it leaves, and answers from its cache")
+		}
+	}
+	return e.Engine.Write(ctx, l, revision)
+}
+
+// Nobody waits for a member from the moment at which it says that it leaves: it uses its cache no more by then.
+func TestLeaveIsTheLastWord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		e := &lastWord{Engine: memory.New().Connect(1), t: t}
+		e.member = fleet.NewMember(e, &edge{cache: map[string]int{}}, fleet.MemberOptions{Join: func(l fleet.Lease) []byte { return []byte("J" + l.Member) }})
+		var work sync.WaitGroup
+		work.Go(func() { _ = e.member.Run(ctx) }) // that it was stopped
+		time.Sleep(2 * time.Second)
+		if !e.member.Valid(time.Now()) {
+			t.Fatal("it has not joined: the test tests nothing")
+		}
+		stop()
+		work.Wait()
+		if !e.said {
+			t.Error("it did not say that it leaves")
+		}
+	})
+}

@@ -135,6 +135,9 @@ func TestNames(t *testing.T) {
 	off.Enabled = false
 	r.configure("E2", off)
 	r.want("e2.edge.example", "/", 403, "")
+	if rq, resp := (&front.Request{Target: []byte("/"), Host: []byte("e2.edge.example")}), (&front.Response{}); r.Hit(rq, resp) {
+		t.Error("a disabled distribution answers a hit")
+	}
 	if err := errors.Join(r.Remove("E2"), r.Remove("E2")); err != nil {
 		t.Fatal(err)
 	}
