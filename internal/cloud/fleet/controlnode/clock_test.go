@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/freshet/freshet/internal/cloud/fleet/fleettest"
 	"github.com/freshet/freshet/internal/cloud/fleet/memory"
 )
 
 // jumping sets a clock by an hour, forth and back, until ctx ends.
-func jumping(ctx context.Context, c *clock, rng *rand.Rand) {
+func jumping(ctx context.Context, c *fleettest.Clocks, rng *rand.Rand) {
 	for ctx.Err() == nil {
-		c.jump.Store([]int64{3600, -3600, 0}[rng.IntN(3)])
+		c.Jump([]int64{3600, -3600, 0}[rng.IntN(3)])
 		time.Sleep(time.Duration(10+rng.IntN(100)) * time.Millisecond)
 	}
 }
@@ -65,11 +66,11 @@ func TestControlNodeWasSuspended(t *testing.T) {
 	before := lives.node.Member().Lease().Member
 	w.publish(0, lives, dies)
 	w.engines[0].Suffer(memory.Faults{Cut: true})
-	w.clocks[0].suspend()
+	w.clocks[0].Suspend()
 	dies.engine.Suffer(memory.Faults{Cut: true})
 	w.publishAt(1, w.nodes[1], w.nodes[1:], []*member{lives, dies})
-	w.clocks[0].wake()
-	w.clocks[0].jump.Store(3600)
+	w.clocks[0].Wake()
+	w.clocks[0].Jump(3600)
 	w.engines[0].Suffer(memory.Faults{})
 	for turn, end := 2, time.Now().Add(terms.Lease*3/2); time.Now().Before(end); turn++ {
 		w.publish(turn, lives, dies)

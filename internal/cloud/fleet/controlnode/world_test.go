@@ -10,13 +10,13 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/freshet/freshet/internal/cloud/control"
 	"github.com/freshet/freshet/internal/cloud/edge/standalone"
 	"github.com/freshet/freshet/internal/cloud/fleet"
 	"github.com/freshet/freshet/internal/cloud/fleet/controlnode"
 	"github.com/freshet/freshet/internal/cloud/fleet/edgenode"
+	"github.com/freshet/freshet/internal/cloud/fleet/fleettest"
 	"github.com/freshet/freshet/internal/cloud/fleet/memory"
 	"github.com/freshet/freshet/internal/cloud/listen"
 )
@@ -26,48 +26,12 @@ const anyPort = "127.0.0.1:0"
 // terms are short, so that an edge is given up soon; long enough for a busy machine to renew in time.
 var terms = fleet.Terms{Lease: 2 * time.Second}
 
-// clock is of one machine: its wall clock can be set, and its monotonic clock stands still while it is suspended, and goes on from there.
-type clock struct {
-	jump   atomic.Int64 // seconds by which the wall clock is set forward
-	still  atomic.Int64 // the monotonic clock's reading at which it stands; 0: it runs
-	behind atomic.Int64 // by which the monotonic clock is behind since then, in nanoseconds
-}
-
-// reading is a time.Time as package time lays it out since Go 1.9: with a monotonic reading, wall has the seconds since 1885 from bit 30 on.
-// There is no other way to a time whose two clocks disagree; edgenode's TestMachine tests it.
-type reading struct {
-	wall uint64
-	ext  int64
-}
-
-func (c *clock) now() time.Time {
-	t := time.Now()
-	r := (*reading)(unsafe.Pointer(&t))
-	r.wall += uint64(c.jump.Load()) << 30
-	if r.ext -= c.behind.Load(); c.still.Load() != 0 {
-		r.ext = c.still.Load()
-	}
-	return t
-}
-
-func (c *clock) monotonic() int64 {
-	t := c.now()
-	return (*reading)(unsafe.Pointer(&t)).ext
-}
-
-func (c *clock) suspend() { c.still.Store(c.monotonic()) }
-
-func (c *clock) wake() {
-	still := c.still.Swap(0)
-	c.behind.Add(c.monotonic() - still)
-}
-
 // world is an origin, two control nodes with clocks of their own, and edges, on one log in memory.
 type world struct {
 	t       *testing.T
 	store   *memory.Store
 	origin  *httptest.Server
-	clocks  [2]clock
+	clocks  [2]fleettest.Clocks
 	engines [2]*memory.Engine // of the nodes
 	nodes   [2]*controlnode.Server
 	id      string       // of the distribution
@@ -84,7 +48,7 @@ func newWorld(t *testing.T) *world {
 	for i := range w.nodes {
 		w.engines[i] = w.store.Connect(uint64(i))
 		node, err := controlnode.Start(t.Context(), w.engines[i], controlnode.Options{
-			Name: fmt.Sprint("control-", i), Dir: t.TempDir(), API: listen.Listener{Address: anyPort}, Terms: terms, Now: w.clocks[i].now,
+			Name: fmt.Sprint("control-", i), Dir: t.TempDir(), API: listen.Listener{Address: anyPort}, Terms: terms, Now: w.clocks[i].Now,
 		})
 		if err != nil {
 			t.Fatal(err)

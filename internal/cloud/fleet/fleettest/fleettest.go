@@ -1,6 +1,8 @@
 // Package fleettest is the contract of package fleet's engines as tests, to be run on each of them.
 //
-// It tests what every engine promises while nothing fails; what an engine promises beyond, and under failures, is for its own tests.
+// It has the clocks of a machine, too, for tests in which they disagree.
+//
+// The contract tests what every engine promises while nothing fails; what an engine promises beyond, and under failures, is for its own tests.
 package fleettest
 
 import (
